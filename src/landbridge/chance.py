@@ -1,0 +1,45 @@
+"""Chance as an argument: the only module that draws random values."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import uuid
+
+
+class Chance:
+    """
+    Seeded draws for whatever should replay from its seed, and system draws for whatever must not be guessed.
+
+    A chaos run is repeated by its `seed`; secrets and tokens never come from it.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = secrets.randbits(63) if seed is None else seed
+        self._random = random.Random(self.seed)
+
+    def fraction(self) -> float:
+        """A number from 0 (included) to 1 (excluded), from the seed."""
+        return self._random.random()
+
+    def below(self, n: int) -> int:
+        """A whole number from 0 to n - 1, from the seed."""
+        return self._random.randrange(n)
+
+    def uuid(self) -> str:
+        """A version 4 UUID from the seed: for event and correlation ids."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def hex(self, digits: int) -> str:
+        """So many lower-case hex digits from the seed: for request ids."""
+        return f"{self._random.getrandbits(4 * digits):0{digits}x}"
+
+    @staticmethod
+    def token(size: int) -> str:
+        """`size` bytes of the system's randomness as URL-safe text: for secrets, never from the seed."""
+        return secrets.token_urlsafe(size)
+
+    @staticmethod
+    def token_bytes(size: int) -> bytes:
+        """`size` bytes of the system's randomness: salts and keys."""
+        return secrets.token_bytes(size)

@@ -1,0 +1,382 @@
+"""
+Every error that Salesforce names, one class per code; `wire/` only formats them.
+
+`SalesforceError` is the caller's fault and is shown to the caller. Whatever else is raised is ours: it is logged once
+at the edge and answered as UNKNOWN_EXCEPTION without its text. Templates and statuses: `rest.md` section 9,
+`soql.md` section 5; which of them were seen in recordings is in `docs/fidelity.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class LandbridgeError(Exception):
+    """Something outside a request went wrong and a person can mend it: the text says what to do next."""
+
+
+class SalesforceError(Exception):
+    """
+    An error as Salesforce words it.
+
+    `fields` None leaves the key out of the body (queries, paths); a sequence, even an empty one, puts it in (DML).
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int] = 400
+    code_first: ClassVar[bool] = False
+    """Key order of the body as recorded: NOT_FOUND puts errorCode before message, all others after it."""
+
+    def __init__(self, message: str, fields: Sequence[str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = None if fields is None else tuple(fields)
+
+    def body(self) -> dict[str, Any]:
+        """One element of the JSON array that REST answers."""
+        if self.code_first:
+            body: dict[str, Any] = {"errorCode": self.code, "message": self.message}
+        else:
+            body = {"message": self.message, "errorCode": self.code}
+        if self.fields is not None:
+            body["fields"] = list(self.fields)
+        return body
+
+
+# --- sessions and rights -----------------------------------------------------------------------------------------
+
+
+class InvalidSessionId(SalesforceError):
+    code, status = "INVALID_SESSION_ID", 401
+
+    def __init__(self) -> None:
+        super().__init__("Session expired or invalid")
+
+
+class InvalidAuthHeader(SalesforceError):
+    code, status = "INVALID_AUTH_HEADER", 401
+
+    def __init__(self) -> None:
+        super().__init__("INVALID_HEADER_TYPE")
+
+
+class RequestLimitExceeded(SalesforceError):
+    code, status = "REQUEST_LIMIT_EXCEEDED", 403
+
+    def __init__(self) -> None:
+        super().__init__("TotalRequests Limit exceeded.")
+
+
+class InsufficientAccess(SalesforceError):
+    """The user may not do this to the object at all, e.g. any write of a read-only user."""
+
+    code, status = "INSUFFICIENT_ACCESS_OR_READONLY", 403
+
+    def __init__(self, message: str = "insufficient access rights on object id") -> None:
+        super().__init__(message, fields=())
+
+
+# --- the request itself ------------------------------------------------------------------------------------------
+
+
+class NotFound(SalesforceError):
+    code, status, code_first = "NOT_FOUND", 404, True
+
+    def __init__(self, message: str = "The requested resource does not exist") -> None:
+        super().__init__(message)
+
+
+class ExternalIdNotFound(NotFound):
+    """An external-id field that does not exist, is none, or a value that no record has."""
+
+    code_first = False
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Provided external ID field does not exist or is not accessible: {name}")
+
+
+class MethodNotAllowed(SalesforceError):
+    code, status = "METHOD_NOT_ALLOWED", 405
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        self.allowed = tuple(sorted(allowed))
+        super().__init__(f"HTTP Method '{method}' not allowed. Allowed are {','.join(self.allowed)}")
+
+
+class UnsupportedMediaType(SalesforceError):
+    code, status = "UNSUPPORTED_MEDIA_TYPE", 415
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(f"Content-Type '{content_type[:100]}' is not supported. Use application/json.")
+
+
+class JsonParserError(SalesforceError):
+    code = "JSON_PARSER_ERROR"
+
+
+class UriTooLong(SalesforceError):
+    code, status = "URI_TOO_LONG", 414
+
+    def __init__(self) -> None:
+        super().__init__("The URI is longer than 16,384 bytes. Send long queries in a composite request.")
+
+
+class HeadersTooLarge(SalesforceError):
+    code, status = "REQUEST_HEADER_FIELDS_TOO_LARGE", 431
+
+    def __init__(self) -> None:
+        super().__init__("The URI and the headers together are longer than 16,384 bytes.")
+
+
+class BodyTooLarge(SalesforceError):
+    code, status = "REQUEST_ENTITY_TOO_LARGE", 413
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request body is larger than {limit} bytes (setting max_body).")
+
+
+class BadRequest(SalesforceError):
+    """Not HTTP, or not within the protocol's rules."""
+
+    code = "BAD_REQUEST"
+
+
+class ApiVersionUnsupported(NotFound):
+    """A version outside those that a live org still answers."""
+
+
+class Unsupported(SalesforceError):
+    """Valid on the platform, not done by Landbridge: says so aloud, with the place."""
+
+    code, status = "FUNCTIONALITY_NOT_ENABLED", 501
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Landbridge does not support this yet: {what}")
+
+
+class ServerUnavailable(SalesforceError):
+    code, status = "SERVER_UNAVAILABLE", 503
+
+
+class UnknownException(SalesforceError):
+    """Our own fault; the text of the cause stays in the log under `error_id`."""
+
+    code, status = "UNKNOWN_EXCEPTION", 500
+
+    def __init__(self, error_id: str) -> None:
+        super().__init__(
+            "An unexpected error occurred. Please include this ErrorId if you contact support: " + error_id,
+        )
+
+
+class StorageFailed(SalesforceError):
+    """The database could not take the write: disk full, I/O error. Nothing of the unit was kept."""
+
+    code, status = "STORAGE_LIMIT_EXCEEDED", 500
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"storage limit exceeded: {reason}", fields=())
+
+
+# --- records -----------------------------------------------------------------------------------------------------
+
+
+class NoSuchColumn(SalesforceError):
+    code = "INVALID_FIELD"
+
+    def __init__(self, field: str, sobject: str) -> None:
+        super().__init__(f"No such column '{field}' on sobject of type {sobject}")
+
+
+class InvalidFieldForInsertUpdate(SalesforceError):
+    code = "INVALID_FIELD_FOR_INSERT_UPDATE"
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        super().__init__(
+            f"Unable to create/update fields: {', '.join(fields)}. Please check the security settings of this field "
+            "and verify that it is read/write for your profile or permission set.",
+            fields=fields,
+        )
+
+
+class RequiredFieldMissing(SalesforceError):
+    code = "REQUIRED_FIELD_MISSING"
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        super().__init__(f"Required fields are missing: [{', '.join(fields)}]", fields=fields)
+
+
+class MissingArgument(SalesforceError):
+    code = "MISSING_ARGUMENT"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} not specified", fields=())
+
+
+class DuplicateValue(SalesforceError):
+    code = "DUPLICATE_VALUE"
+
+    def __init__(self, field: str, other_id: str | None) -> None:
+        other = "<unknown>" if other_id is None else other_id[:15]
+        super().__init__(
+            f"duplicate value found: {field} duplicates value on record with id: {other}",
+            fields=(),
+        )
+
+
+class StringTooLong(SalesforceError):
+    code = "STRING_TOO_LONG"
+
+    def __init__(self, label: str, value: str, length: int, field: str) -> None:
+        super().__init__(f"{label}: data value too large: {value[:255]} (max length={length})", fields=(field,))
+
+
+class BadPicklistValue(SalesforceError):
+    code = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+
+    def __init__(self, label: str, value: str, field: str) -> None:
+        super().__init__(f"{label}: bad value for restricted picklist field: {value[:255]}", fields=(field,))
+
+
+class InvalidEmailAddress(SalesforceError):
+    code = "INVALID_EMAIL_ADDRESS"
+
+    def __init__(self, label: str, value: str, field: str) -> None:
+        super().__init__(f"{label}: invalid email address: {value[:255]}", fields=(field,))
+
+
+class NumberOutsideValidRange(SalesforceError):
+    code = "NUMBER_OUTSIDE_VALID_RANGE"
+
+
+class MalformedId(SalesforceError):
+    code = "MALFORMED_ID"
+
+    def __init__(self, label: str, value: str, field: str) -> None:
+        super().__init__(f"{label}: id value of incorrect type: {value[:255]}", fields=(field,))
+
+
+class FieldIntegrity(SalesforceError):
+    code = "FIELD_INTEGRITY_EXCEPTION"
+
+
+class InvalidCrossReferenceKey(SalesforceError):
+    """The id in a body points to nothing (400), or the id in the path does (404: `InvalidCrossReferenceInPath`)."""
+
+    code = "INVALID_CROSS_REFERENCE_KEY"
+
+    def __init__(self, message: str = "invalid cross reference id", fields: Sequence[str] = ()) -> None:
+        super().__init__(message, fields=fields)
+
+
+class InvalidCrossReferenceInPath(InvalidCrossReferenceKey):
+    status = 404
+
+
+class InsufficientAccessOnCrossReference(SalesforceError):
+    code = "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__(f"insufficient access rights on cross-reference id: {record_id[:15]}", fields=())
+
+
+class EntityIsDeleted(SalesforceError):
+    code, status = "ENTITY_IS_DELETED", 404
+
+    def __init__(self) -> None:
+        super().__init__("entity is deleted", fields=())
+
+
+class UndeleteFailed(SalesforceError):
+    code = "UNDELETE_FAILED"
+
+
+class DeleteFailed(SalesforceError):
+    code = "DELETE_FAILED"
+
+
+class CannotInsertUpdate(SalesforceError):
+    """The object takes no write of this kind, e.g. a create on a read-only view."""
+
+    code = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+
+
+class InvalidTypeForOperation(SalesforceError):
+    code = "INVALID_TYPE_FOR_OPERATION"
+
+
+# --- queries -----------------------------------------------------------------------------------------------------
+
+
+class QueryError(SalesforceError):
+    """An error of a query; `at` is the 0-based place in its text, from which `soql/` makes the preamble."""
+
+    def __init__(self, message: str, at: int | None = None) -> None:
+        super().__init__(message)
+        self.at = at
+
+
+class MalformedQuery(QueryError):
+    code = "MALFORMED_QUERY"
+
+
+class InvalidType(QueryError):
+    code = "INVALID_TYPE"
+
+    def __init__(self, name: str, at: int | None = None) -> None:
+        super().__init__(
+            f"sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append "
+            "the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names.",
+            at,
+        )
+
+
+class InvalidField(QueryError):
+    code = "INVALID_FIELD"
+
+
+class InvalidQueryFilterOperator(QueryError):
+    code = "INVALID_QUERY_FILTER_OPERATOR"
+
+
+class OffsetOutsideValidRange(QueryError):
+    code = "NUMBER_OUTSIDE_VALID_RANGE"
+
+
+class InvalidQueryLocator(QueryError):
+    code = "INVALID_QUERY_LOCATOR"
+
+    def __init__(self) -> None:
+        super().__init__("invalid query locator")
+
+
+class QueryUnsupported(QueryError):
+    """Valid SOQL that we do not compile yet."""
+
+    code, status = "FUNCTIONALITY_NOT_ENABLED", 501
+
+    def __init__(self, what: str, at: int | None = None) -> None:
+        super().__init__(f"Landbridge does not support this in SOQL yet: {what}", at)
+
+
+# --- logins ------------------------------------------------------------------------------------------------------
+
+
+class OAuthError(Exception):
+    """`{"error", "error_description"}` of the OAuth endpoints; `auth.md` section 4."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(description)
+        self.error = error
+        self.description = description
+        self.status = status
+
+
+class LoginFault(Exception):
+    """A SOAP fault of `/services/Soap`; `exception_code` stands with and without the `sf:` prefix in the envelope."""
+
+    def __init__(self, exception_code: str, message: str) -> None:
+        super().__init__(message)
+        self.exception_code = exception_code
+        self.message = message

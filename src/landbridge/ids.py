@@ -1,0 +1,61 @@
+"""
+Salesforce record ids: 15 case-sensitive characters, and 18 with three checksum characters.
+
+Inside the product an id always has 18 characters. The nine-character number behind a key prefix and the
+instance is counted in base 62 with digits in ASCII order, so that ids sort in the order they were given out.
+
+Source: `rest.md` section 10; the checksum was compared with recorded ids (tests/unit/test_ids.py).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+RecordId = NewType("RecordId", str)
+"""An 18-character id."""
+
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+INSTANCE = "Lb0"
+"""Characters 4 to 6 of every id we give out: the place where a real org names its instance."""
+
+_SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?\Z")
+_NUMBER_LENGTH = 9
+
+
+def checksum(id15: str) -> str:
+    """The three characters that make a 15-character id case-safe."""
+    suffix = ""
+    for start in (0, 5, 10):
+        bits = 0
+        for position, char in enumerate(id15[start : start + 5]):
+            if "A" <= char <= "Z":
+                bits |= 1 << position
+        suffix += CHECKSUM[bits]
+    return suffix
+
+
+def make(prefix: str, number: int) -> RecordId:
+    """The id of the `number`-th record under a three-character key prefix."""
+    digits = ""
+    for _ in range(_NUMBER_LENGTH):
+        number, digit = divmod(number, 62)
+        digits = DIGITS[digit] + digits
+    id15 = prefix + INSTANCE + digits
+    return RecordId(id15 + checksum(id15))
+
+
+def normalize(text: str) -> RecordId | None:
+    """
+    The 18-character form of a 15- or 18-character id; None when it is not an id at all.
+
+    A wrong checksum is not an id. The checksum's own case is ignored, as clients that upper-case ids expect.
+    """
+    if not _SHAPE.match(text):
+        return None
+    id15 = text[:15]
+    suffix = checksum(id15)
+    if len(text) == 18 and text[15:].upper() != suffix:
+        return None
+    return RecordId(id15 + suffix)

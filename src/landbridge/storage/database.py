@@ -1,0 +1,124 @@
+"""
+The seam to the database: what every implementation promises.
+
+A unit of work is a plain function that takes a `Tx` and awaits nothing. Units that are waiting commit as one group; each
+succeeds or fails alone. An answer is given after the commit, so what was answered is durable. If the whole group is
+lost (disk full, I/O error, a failed COMMIT), every unit of it gets the error and none is acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString, Protocol, TypeVar
+
+T = TypeVar("T")
+
+Value = str | int | float | bytes | None
+Row = tuple[Any, ...]
+Params = Sequence[Value] | dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Who is behind a unit of work, known before it runs; it travels into the event log and the journal."""
+
+    correlation_id: str
+    user_id: str | None = None
+    origin: str = "internal"
+
+
+class Reader(Protocol):
+    """A consistent view of what is committed."""
+
+    def all(self, sql: LiteralString | str, params: Params = ()) -> list[Row]:
+        """Every row of a statement."""
+        ...
+
+    def one(self, sql: LiteralString | str, params: Params = ()) -> Row | None:
+        """The first row of a statement, None where there is none."""
+        ...
+
+
+class Tx(Reader, Protocol):
+    """
+    One unit of work inside a transaction.
+
+    `now` is the one moment of the unit (`stamp`: on the second in wire form, what CreatedDate gets); `key` names the
+    unit's transaction in change events. `changes` is the change buffer: a rolled-back savepoint truncates it, and what is
+    left is captured at the unit's end.
+    """
+
+    unit: Unit
+    now: datetime
+    stamp: str
+    changes: list[Any]
+
+    @property
+    def key(self) -> str: ...
+
+    def run(self, sql: LiteralString | str, params: Params = ()) -> int:
+        """Run a statement; the number of rows it changed. Raises `ConstraintViolated`."""
+        ...
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
+        """Insert many rows of one shape."""
+        ...
+
+    def nested(self) -> AbstractContextManager[None]:
+        """A savepoint: what is done inside is undone when an exception leaves it."""
+        ...
+
+    def immediately(self, event: Any) -> None:
+        """Keep an event that survives the rollback of its savepoint (not the loss of the group)."""
+        ...
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call once the unit is durable: the only place where caches, rings and waiters change."""
+        ...
+
+    def on_rollback(self, call: Callable[[], None]) -> None:
+        """Call if the savepoint, the unit or the group around this point is undone."""
+        ...
+
+
+class ConstraintViolated(Exception):
+    """A uniqueness or foreign-key rule of the database; `index` names what was violated, None if unknown."""
+
+    def __init__(self, index: str | None, text: str) -> None:
+        super().__init__(text)
+        self.index = index
+
+
+class DatabaseLost(Exception):
+    """The database could not take the group: nothing of it was kept. The text says why."""
+
+
+class Database(Protocol):
+    """An org's database. All methods are called on the loop that opened it."""
+
+    async def read(self, work: Callable[[Reader], T], *, heavy: bool = False) -> T:
+        """Run a read; `heavy` ones (many rows) run beside the loop."""
+        ...
+
+    async def write(self, work: Callable[[Tx], T], unit: Unit) -> T:
+        """Run a unit of work; returns after its commit, raises what it raised, or DatabaseLost."""
+        ...
+
+    def submit(self, work: Callable[[Tx], T], unit: Unit, done: Callable[[T | None, BaseException | None], None]) -> None:
+        """As `write` without a coroutine: `done(result, error)` is called on the loop after the commit."""
+        ...
+
+    def transaction(self, unit: Unit) -> AbstractAsyncContextManager[Tx]:
+        """A transaction across awaits. It takes the writer at its first write and may hold it 5 s at most."""
+        ...
+
+    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Have `call` called after every commit; returns what ends it."""
+        ...
+
+    async def close(self) -> None:
+        """Finish the waiting units, checkpoint, let go of the file."""
+        ...

@@ -1,0 +1,143 @@
+"""
+What goes through the front door: a request, a call, a reply, a route.
+
+Handlers are plain synchronous functions `handler(call) -> Reply`. A route says what it needs: `READ` runs on a reader,
+`WRITE` inside a unit of work, `OUTSIDE` is an async function that awaits by itself (logins, streams). Composite calls
+`dispatch` with the transaction it already has; it never loops back through HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from landbridge.storage import Reader, Tx
+
+if TYPE_CHECKING:
+    from landbridge.access import Access
+    from landbridge.server import Server
+
+JSON = b"application/json;charset=UTF-8"
+
+
+class Needs(Enum):
+    """What a route needs from the database."""
+
+    NOTHING = "nothing"
+    READ = "read"
+    HEAVY_READ = "heavy read"
+    WRITE = "write"
+    OUTSIDE = "outside"
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request, whole. `target` is path and query as sent; header names are lower case."""
+
+    method: str
+    target: bytes
+    headers: dict[bytes, bytes]
+    body: bytes
+    secure: bool = False
+    client: str = "127.0.0.1"
+    """The peer's address; only loopback peers are believed about X-Forwarded-*."""
+
+    def header(self, name: bytes) -> str | None:
+        """A header's text (latin-1), None where it is absent."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def path(self) -> str:
+        """The target's path, still percent-encoded."""
+        return self.target.split(b"?", 1)[0].decode("latin-1")
+
+    def query(self) -> dict[str, str]:
+        """The query's parameters, decoded; the last of equal names counts."""
+        _, _, query = self.target.partition(b"?")
+        if not query:
+            return {}
+        return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="strict"))
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host by which the client reached us; X-Forwarded-* from loopback peers alone."""
+        scheme, host = "https" if self.secure else "http", self.headers.get(b"host", b"localhost")
+        if self.client in ("127.0.0.1", "::1"):
+            scheme = self.header(b"x-forwarded-proto") or scheme
+            host = self.headers.get(b"x-forwarded-host", host)
+        return f"{scheme}://{host.decode('latin-1')}"
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer. `body` None sends no Content-Type, as 204 does; an async iterator is sent in chunks as it comes."""
+
+    status: int = 200
+    body: bytes | AsyncIterator[bytes] | None = None
+    content_type: bytes = JSON
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    after: Callable[[Tx], None] | None = None
+    """A unit of work that must be durable before a READ's reply is sent, e.g. a query locator."""
+
+
+def json_reply(value: Any, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None) -> Reply:
+    """A reply with `value` as JSON."""
+    return Reply(status, msgspec.json.encode(value), headers=headers or [])
+
+
+@dataclass(slots=True)
+class Call:
+    """
+    One call of a handler: the request, where it runs and for whom.
+
+    `params` are the path's variables, decoded; `version` is the API version as a number (66.0), 0.0 outside
+    `/services/data`. `tx` is a Tx in WRITE routes and a Reader in READ routes; OUTSIDE routes have none.
+    """
+
+    server: Server
+    request: Request
+    params: dict[str, str]
+    version: float
+    access: Access
+    tx: Any = None
+    session_id: str | None = None
+    correlation_id: str = ""
+
+    @property
+    def reader(self) -> Reader:
+        return self.tx  # type: ignore[no-any-return]  # a Tx is a Reader
+
+    @property
+    def writer(self) -> Tx:
+        return self.tx  # type: ignore[no-any-return]  # a WRITE route always has a Tx
+
+    @property
+    def data_path(self) -> str:
+        """`/services/data/v66.0`, as the client spelled the version."""
+        return f"/services/data/v{self.version:.1f}"
+
+
+Handler = Callable[[Call], Reply]
+AsyncHandler = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """
+    A method and a path pattern such as `/services/data/{version}/sobjects/{sobject}`.
+
+    `authenticated` routes answer 401 without a session; `metered` ones count as an API call and carry
+    `Sforce-Limit-Info`. A variable matches one segment; `{name...}` matches the rest of the path.
+    """
+
+    method: str
+    pattern: str
+    handler: Handler | AsyncHandler
+    needs: Needs
+    authenticated: bool = True
+    metered: bool = True
