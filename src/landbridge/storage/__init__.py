@@ -1,5 +1,33 @@
 """An org's database: units of work that commit in groups, readers beside them."""
 
-from landbridge.storage.database import ConstraintViolated, Database, DatabaseLost, Reader, Row, Tx, Unit, Value
+from landbridge.storage.database import (
+    ConstraintViolated,
+    Database,
+    DatabaseLost,
+    Done,
+    Reader,
+    Row,
+    Transaction,
+    TransactionExpired,
+    Tx,
+    Unit,
+    Value,
+)
+from landbridge.storage.migrations import Migration
+from landbridge.storage.sqlite import SQLiteDatabase
 
-__all__ = ["ConstraintViolated", "Database", "DatabaseLost", "Reader", "Row", "Tx", "Unit", "Value"]
+__all__ = [
+    "ConstraintViolated",
+    "Database",
+    "DatabaseLost",
+    "Done",
+    "Migration",
+    "Reader",
+    "Row",
+    "SQLiteDatabase",
+    "Transaction",
+    "TransactionExpired",
+    "Tx",
+    "Unit",
+    "Value",
+]

@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
 Value = str | int | float | bytes | None
 Row = tuple[Any, ...]
 Params = Sequence[Value] | dict[str, Value]
+Done = Callable[[T | None, BaseException | None], None]
+"""Called once with a result or with the error instead of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,11 @@ class Unit:
 class Reader(Protocol):
     """A consistent view of what is committed."""
 
-    def all(self, sql: LiteralString | str, params: Params = ()) -> list[Row]:
+    def all(self, sql: str, params: Params = ()) -> list[Row]:
         """Every row of a statement."""
         ...
 
-    def one(self, sql: LiteralString | str, params: Params = ()) -> Row | None:
+    def one(self, sql: str, params: Params = ()) -> Row | None:
         """The first row of a statement, None where there is none."""
         ...
 
@@ -59,7 +61,7 @@ class Tx(Reader, Protocol):
     @property
     def key(self) -> str: ...
 
-    def run(self, sql: LiteralString | str, params: Params = ()) -> int:
+    def run(self, sql: str, params: Params = ()) -> int:
         """Run a statement; the number of rows it changed. Raises `ConstraintViolated`."""
         ...
 
@@ -82,6 +84,22 @@ class Tx(Reader, Protocol):
     def on_rollback(self, call: Callable[[], None]) -> None:
         """Call if the savepoint, the unit or the group around this point is undone."""
         ...
+
+
+class Transaction(Protocol):
+    """A transaction across awaits: what several units did commits together when the `async with` block ends."""
+
+    async def read(self, work: Callable[[Reader], T]) -> T:
+        """Read what is committed and, once the writer is held, what this transaction wrote."""
+        ...
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        """Run a unit inside; the first one takes the writer. A unit that raises is undone, the rest stays."""
+        ...
+
+
+class TransactionExpired(Exception):
+    """The writer was held for longer than allowed: everything the transaction did was undone."""
 
 
 class ConstraintViolated(Exception):
@@ -107,11 +125,19 @@ class Database(Protocol):
         """Run a unit of work; returns after its commit, raises what it raised, or DatabaseLost."""
         ...
 
-    def submit(self, work: Callable[[Tx], T], unit: Unit, done: Callable[[T | None, BaseException | None], None]) -> None:
+    def submit(self, work: Callable[[Tx], T], unit: Unit, done: Done[T]) -> None:
         """As `write` without a coroutine: `done(result, error)` is called on the loop after the commit."""
         ...
 
-    def transaction(self, unit: Unit) -> AbstractAsyncContextManager[Tx]:
+    def read_now(self, work: Callable[[Reader], T]) -> T:
+        """Run a small read at once, on the loop."""
+        ...
+
+    def read_later(self, work: Callable[[Reader], T], done: Done[T]) -> None:
+        """Run a read of many rows beside the loop; `done(result, error)` is called on the loop."""
+        ...
+
+    def transaction(self, unit: Unit) -> AbstractAsyncContextManager[Transaction]:
         """A transaction across awaits. It takes the writer at its first write and may hold it 5 s at most."""
         ...
 

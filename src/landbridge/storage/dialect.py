@@ -1,0 +1,35 @@
+"""The few spellings in which the databases differ. PostgreSQL's row comes with its implementation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`text`: the type of a column whose text is compared without case; `exact`: of one compared as it is."""
+
+    name: str
+    text: str
+    exact: str
+    integer: str
+    real: str
+    columns: str
+    """A query for the column names of the table given as its one parameter."""
+
+
+SQLITE = Dialect(
+    name="sqlite",
+    text="TEXT COLLATE NOCASE",
+    exact="TEXT",
+    integer="INTEGER",
+    real="REAL",
+    columns="SELECT name FROM pragma_table_info(?)",
+)
+
+
+def quote(name: str) -> str:
+    """A name of the catalogue as an SQL identifier. Raises ValueError for what can be no API name."""
+    if not name.replace("_", "a").isalnum() or not name.isascii():
+        raise ValueError(f"not an API name: {name!r}")
+    return f'"{name}"'
