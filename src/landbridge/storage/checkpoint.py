@@ -31,7 +31,8 @@ class Checkpointer:
         self._progress = progress
         self._wake = threading.Condition()
         self._pages = 0
-        self._moved = False
+        self._commits = 0
+        self._gap_open = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="landbridge-checkpoint", daemon=True)
 
@@ -41,10 +42,15 @@ class Checkpointer:
     def noticed(self, pages: int) -> None:
         """A commit left this many pages in the log."""
         self._pages = pages
-        self._moved = True
-        if pages >= PAGES:
+        self._commits += 1
+        if pages >= PAGES and not self._gap_open:
             with self._wake:
                 self._wake.notify()
+
+    def gap_closed(self) -> None:
+        """The loop has moved the last frames; the next commit starts the log anew and says how long it is."""
+        self._pages = 0
+        self._gap_open = False
 
     def stop(self) -> None:
         """End the thread and wait for a checkpoint under way."""
@@ -55,17 +61,18 @@ class Checkpointer:
 
     def _run(self) -> None:
         connection = self._open()
+        seen = 0
         try:
             while True:
                 with self._wake:
-                    self._moved = False
-                    if self._pages < PAGES and not self._stopping:
+                    if not self._stopping and (self._gap_open or self._pages < PAGES):
                         self._wake.wait(IDLE)
                     if self._stopping:
                         return
-                    due = self._pages >= PAGES or (self._pages > 0 and not self._moved)
+                    idle = self._commits == seen
+                    seen = self._commits
+                    due = not self._gap_open and (self._pages >= PAGES or (idle and self._pages > 0))
                 if due:
-                    self._pages = 0
                     self._checkpoint(connection)
         finally:
             connection.close()
@@ -75,6 +82,8 @@ class Checkpointer:
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error as error:
             # A full or failing disk: commits will say so to their callers; the log keeps everything meanwhile.
-            log.warning("checkpoint failed, the write-ahead log keeps growing", extra={"error": str(error)})
+            log.warning("checkpoint failed (%s), the write-ahead log keeps growing", type(error).__name__)
+            self._pages = 0
             return
+        self._gap_open = True
         self._progress()

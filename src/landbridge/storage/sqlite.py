@@ -408,7 +408,10 @@ class SQLiteDatabase:
                 connection.execute("ROLLBACK")
                 connection.execute("BEGIN IMMEDIATE")
                 for waiting in group:
-                    outcomes.append(self._run_carefully(SQLiteTx(self, waiting.unit, now, stamp), waiting.work))
+                    # One by one, not `extend`: what ran must be known when the next one ends the transaction.
+                    outcomes.append(  # noqa: PERF401
+                        self._run_carefully(SQLiteTx(self, waiting.unit, now, stamp), waiting.work)
+                    )
             connection.execute("COMMIT")
         except BaseException:
             _undo(outcomes)
@@ -528,12 +531,14 @@ class SQLiteDatabase:
             log.debug("a checkpoint ended after its loop")
 
     def _close_gap(self) -> None:
-        if self._closed or self._leased:
+        if self._closed or self._checkpointer is None:
             return
         try:
-            self.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if not self._leased:
+                self.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error as error:
-            log.warning("checkpoint failed", extra={"error": str(error)})
+            log.warning("closing the checkpoint's gap failed (%s)", type(error).__name__)
+        self._checkpointer.gap_closed()
 
     async def close(self) -> None:
         """Run what waits, checkpoint, close every connection. A second call does nothing."""
