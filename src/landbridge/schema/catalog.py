@@ -7,7 +7,7 @@ Names are found whatever their case, as on the platform.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -82,7 +82,7 @@ class Catalog:
         self.version = version
         self._entities = {sobject.name.lower(): Entity(sobject) for sobject in sobjects}
 
-    def __iter__(self) -> Iterable[Entity]:  # type: ignore[override]  # iterates entities in catalogue order
+    def __iter__(self) -> Iterator[Entity]:
         return iter(self._entities.values())
 
     def __len__(self) -> int:
