@@ -1,0 +1,5 @@
+"""The failures that can be staged, and the switchboard that holds which of them are on."""
+
+from landbridge.faults.switchboard import Context, Strike, Switchboard
+
+__all__ = ["Context", "Strike", "Switchboard"]

@@ -1,0 +1,98 @@
+"""
+API use: counted in memory, flushed with the next commit or each second, kept by the day.
+
+Source: `rest.md` sections 1 and 8. Maxima are those of a Developer org; the count starts anew at midnight UTC (a real org
+counts a rolling 24 hours: `differs`).
+"""
+
+from __future__ import annotations
+
+from landbridge.clock import Clock
+from landbridge.storage import Reader, Tx
+
+TABLES = ("CREATE TABLE lb_usage (day TEXT PRIMARY KEY NOT NULL, calls INTEGER NOT NULL) WITHOUT ROWID",)
+
+KEEP = """
+    INSERT INTO lb_usage (day, calls) VALUES (?1, ?2)
+    ON CONFLICT (day) DO UPDATE SET calls = max(calls, excluded.calls)
+"""
+KEPT = "SELECT calls FROM lb_usage WHERE day = ?"
+
+# Name -> maximum, in the order of the recorded reply (limits-v58: alphabetical, a Developer org).
+MAXIMA: dict[str, int] = {
+    "ActiveScratchOrgs": 3, "AnalyticsExternalDataSizeMB": 40960, "ConcurrentAsyncGetReportInstances": 200,
+    "ConcurrentEinsteinDataInsightsStoryCreation": 5, "ConcurrentEinsteinDiscoveryStoryCreation": 2,
+    "ConcurrentSyncReportRuns": 20, "DailyAnalyticsDataflowJobExecutions": 60,
+    "DailyAnalyticsUploadedFilesSizeMB": 51200, "DailyApiRequests": 15000, "DailyAsyncApexExecutions": 250000,
+    "DailyAsyncApexTests": 540, "DailyBulkApiBatches": 15000, "DailyBulkV2QueryFileStorageMB": 976562,
+    "DailyBulkV2QueryJobs": 10000, "DailyDeliveredPlatformEvents": 10000,
+    "DailyDurableGenericStreamingApiEvents": 10000, "DailyDurableStreamingApiEvents": 10000,
+    "DailyGenericStreamingApiEvents": 10000, "DailyScratchOrgs": 6, "DailyStandardVolumePlatformEvents": 10000,
+    "DailyStreamingApiEvents": 10000, "DailyWorkflowEmails": 390, "DataStorageMB": 5,
+    "DurableStreamingApiConcurrentClients": 20, "FileStorageMB": 20, "HourlyAsyncReportRuns": 1200,
+    "HourlyDashboardRefreshes": 200, "HourlyDashboardResults": 5000, "HourlyDashboardStatuses": 999999999,
+    "HourlyLongTermIdMapping": 100000, "HourlyODataCallout": 1000, "HourlyPublishedPlatformEvents": 50000,
+    "HourlyPublishedStandardVolumePlatformEvents": 1000, "HourlyShortTermIdMapping": 100000,
+    "HourlySyncReportRuns": 500, "HourlyTimeBasedWorkflow": 50, "MassEmail": 10, "Package2VersionCreates": 6,
+    "Package2VersionCreatesWithoutValidation": 500, "PrivateConnectOutboundCalloutHourlyLimitMB": 0,
+    "SingleEmail": 15, "StreamingApiConcurrentClients": 20,
+}  # fmt: skip
+
+
+class Limits:
+    """The counters of one org."""
+
+    def __init__(self, clock: Clock, daily_api_requests: int) -> None:
+        self._clock = clock
+        self.maximum = daily_api_requests
+        self._day = -1
+        self._calls = 0
+        self._flushed = 0
+        self._turn_day()
+
+    def load(self, reader: Reader) -> None:
+        """Take up today's count where the last run left it."""
+        row = reader.one(KEPT, (self._date(),))
+        self._calls = self._flushed = row[0] if row is not None else 0
+
+    def count_api_call(self) -> int:
+        """One more API call; returns how many there were today."""
+        self._turn_day()
+        self._calls += 1
+        return self._calls
+
+    def _turn_day(self) -> None:
+        day = int(self._clock.epoch() // 86400)
+        if day != self._day:
+            self._day, self._calls, self._flushed = day, 0, 0
+
+    def _date(self) -> str:
+        return self._clock.now().date().isoformat()
+
+    @property
+    def used(self) -> int:
+        return self._calls
+
+    def info(self) -> bytes:
+        """The value of `Sforce-Limit-Info`."""
+        return b"api-usage=%d/%d" % (self._calls, self.maximum)
+
+    def flush(self, tx: Tx) -> None:
+        """Keep the count; called with a commit that happens anyway, or each second."""
+        if self._calls != self._flushed:
+            calls = self._calls
+            tx.run(KEEP, (self._date(), calls))
+            tx.after_commit(lambda: self._keep(calls))
+
+    @property
+    def unflushed(self) -> bool:
+        return self._calls != self._flushed
+
+    def _keep(self, calls: int) -> None:
+        self._flushed = calls
+
+    def report(self) -> dict[str, dict[str, int]]:
+        """What `/limits` answers: maximum and remaining by name."""
+        found = {name: {"Max": maximum, "Remaining": maximum} for name, maximum in MAXIMA.items()}
+        found["DailyApiRequests"] = {"Max": self.maximum, "Remaining": max(0, self.maximum - self._calls)}
+        return found

@@ -1,0 +1,48 @@
+"""What a write did (`Change`) and what its caller hears (`SaveResult`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from landbridge.errors import SalesforceError
+from landbridge.ids import RecordId
+
+
+class ChangeKind(StrEnum):
+    """The four change types of Change Data Capture."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    UNDELETE = "UNDELETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    One record changed by a unit of work, in the order it happened.
+
+    `values` holds the stored values of the columns that were written; `before` those columns' earlier values
+    (updates only, of captured objects only).
+    """
+
+    kind: ChangeKind
+    sobject: str
+    record_id: RecordId
+    values: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """The outcome for one record: its id when it was saved, the errors when it was not; `created` after an upsert."""
+
+    id: RecordId | None
+    errors: tuple[SalesforceError, ...] = ()
+    created: bool | None = None
+
+    @property
+    def success(self) -> bool:
+        return not self.errors

@@ -1,0 +1,357 @@
+"""
+Records: create, update, upsert, delete, undelete, over a transaction that the caller holds.
+
+Everything that reads state happens here, inside the unit: references are looked for, uniqueness is the database's. Failing
+leaves nothing behind for a plain create or update (the INSERT is the only write), so lists need a savepoint only where one
+record runs several statements (delete). Each function takes `access`, whose rights decide.
+
+Source: `rest.md` sections 3 and 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from landbridge import ids
+from landbridge.access import Access
+from landbridge.errors import (
+    CannotInsertUpdate,
+    DuplicateValue,
+    EntityIsDeleted,
+    ExternalIdNotFound,
+    InsufficientAccess,
+    InvalidCrossReferenceInPath,
+    InvalidCrossReferenceKey,
+    InvalidField,
+    InvalidTypeForOperation,
+    MalformedId,
+    SalesforceError,
+    Unsupported,
+)
+from landbridge.ids import RecordId
+from landbridge.records.change import Change, ChangeKind, SaveResult
+from landbridge.records.shape import Shape, person_name
+from landbridge.records.validate import Prepared, prepare, stored_value
+from landbridge.schema.catalog import Catalog, Entity
+from landbridge.schema.model import Field, Kind
+from landbridge.schema.numbers import Numbers
+from landbridge.storage import ConstraintViolated, Tx
+from landbridge.storage.dialect import quote
+
+MASTER_RECORD_TYPE = "012000000000000AAA"
+
+FIND_RECORD_TYPE = """SELECT "SobjectType" FROM "RecordType" WHERE "Id" = ?"""
+
+
+class MultipleMatches(Exception):
+    """An external id that several records have: REST answers 300 with where they are."""
+
+    def __init__(self, sobject: str, found: Sequence[RecordId]) -> None:
+        super().__init__(f"{len(found)} records of {sobject} match")
+        self.sobject = sobject
+        self.found = tuple(found)
+
+
+class Store:
+    """
+    Writes records of one org. `captured` are the lower-case names of the objects whose changes are announced: only
+    for them the values before an update are kept.
+    """
+
+    def __init__(self, numbers: Numbers, captured: Callable[[], frozenset[str]] = frozenset) -> None:
+        self.numbers = numbers
+        self._captured = captured
+        self._shapes: WeakKeyDictionary[Entity, Shape] = WeakKeyDictionary()
+
+    def shape(self, entity: Entity) -> Shape:
+        """The writing rules of an entity, made at its first write."""
+        shape = self._shapes.get(entity)
+        if shape is None:
+            shape = self._shapes[entity] = Shape(entity)
+        return shape
+
+    # --- create ------------------------------------------------------------------------------------------------
+
+    def create(self, tx: Tx, catalog: Catalog, access: Access, entity: Entity, given: Mapping[str, Any]) -> RecordId:
+        """Create one record from a JSON object. Returns its id; raises the SalesforceError of the first rule broken."""
+        self._may(access, entity, "createable", "inserted")
+        shape = self.shape(entity)
+        return self._insert(tx, catalog, access, shape, prepare(shape, access, given, creating=True))
+
+    def _insert(self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared) -> RecordId:
+        self._resolve(tx, catalog, access, shape, prepared)
+        assert shape.entity.key_prefix is not None
+        record_id = self.numbers.id(tx, shape.entity.key_prefix)
+        row: dict[str, Any] = {"Id": record_id, **shape.defaults, **prepared.columns}
+        self._fill(tx, access, shape, row)
+        try:
+            tx.run(shape.insert(tuple(row)), tuple(row.values()))
+        except ConstraintViolated as violated:
+            raise self._duplicate(tx, shape, row, violated, record_id) from None
+        tx.changes.append(Change(ChangeKind.CREATE, shape.name, record_id, row))
+        return record_id
+
+    def _fill(self, tx: Tx, access: Access, shape: Shape, row: dict[str, Any]) -> None:
+        """What a create does not say: stamps, owner, auto-numbers, names."""
+        dates, users = shape.created_stamps
+        for column in dates:
+            row[column] = tx.stamp
+        for column in users:
+            row[column] = access.user_id
+        if shape.has_owner and row.get("OwnerId") is None:
+            row["OwnerId"] = access.user_id
+        for field in shape.auto_numbers:
+            row[field.name] = self.numbers.auto_number(tx, shape.name, field)
+        if shape.name_parts:
+            row["Name"] = person_name(row)
+        elif shape.names_itself and row.get("Name") is None:
+            row["Name"] = row["Id"][:15]
+
+    # --- update ------------------------------------------------------------------------------------------------
+
+    def update(
+        self, tx: Tx, catalog: Catalog, access: Access, entity: Entity, record_id: str, given: Mapping[str, Any]
+    ) -> RecordId:
+        """Change fields of one record. Raises the SalesforceError of the first rule broken."""
+        self._may(access, entity, "updateable", "updated")
+        shape = self.shape(entity)
+        found = own_id(entity, record_id)
+        self._change(tx, catalog, access, shape, found, prepare(shape, access, given, creating=False))
+        return found
+
+    def _change(
+        self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, record_id: RecordId, prepared: Prepared
+    ) -> None:
+        self._resolve(tx, catalog, access, shape, prepared)
+        row = prepared.columns
+        wanted = tuple(row) if shape.name.lower() in self._captured() else ()
+        parts = shape.name_parts if not shape.name_parts or not row.keys().isdisjoint(shape.name_parts) else ()
+        before = self._read(tx, shape, record_id, (*wanted, *parts))
+        if parts:
+            row["Name"] = person_name({**before, **row})
+        dates, users = shape.updated_stamps
+        for column in dates:
+            row[column] = tx.stamp
+        for column in users:
+            row[column] = access.user_id
+        self.write_row(tx, shape, record_id, row)
+        kept = {name: before[name] for name in wanted} if wanted else None
+        tx.changes.append(Change(ChangeKind.UPDATE, shape.name, record_id, row, kept))
+
+    def write_row(self, tx: Tx, shape: Shape, record_id: RecordId, row: Mapping[str, Any]) -> None:
+        """Write columns of one row. Raises DuplicateValue for a unique value that another live record has."""
+        if not row:
+            return
+        try:
+            tx.run(shape.update(tuple(row)), (*row.values(), record_id))
+        except ConstraintViolated as violated:
+            raise self._duplicate(tx, shape, row, violated, record_id) from None
+
+    def _read(self, tx: Tx, shape: Shape, record_id: RecordId, columns: tuple[str, ...]) -> dict[str, Any]:
+        """These columns of a live record. Raises for one that is deleted or never was."""
+        found = tx.one(shape.read(columns), (record_id,))
+        if found is None:
+            raise InvalidCrossReferenceInPath
+        if found[0]:
+            raise EntityIsDeleted
+        return dict(zip(columns, found[1:], strict=True))
+
+    # --- upsert ------------------------------------------------------------------------------------------------
+
+    def upsert(
+        self, tx: Tx, catalog: Catalog, access: Access, entity: Entity, key: str, value: Any, given: Mapping[str, Any],
+        *, update_only: bool = False,
+    ) -> tuple[RecordId, bool]:  # fmt: skip
+        """
+        Update the record whose external-id (or idLookup) field `key` is `value`, or create it.
+
+        Returns (id, created). Raises MultipleMatches, ExternalIdNotFound, SalesforceErrors.
+        """
+        field = key_field(entity, access, key)
+        if any(name.lower() == field.name.lower() for name in given):
+            raise InvalidField(f"The {field.name} field should not be specified in the sobject data.")
+        if field.type == "id":
+            return self.update(tx, catalog, access, entity, str(value), given), False
+        found = self.find(tx, entity, field, value)
+        if len(found) > 1:
+            raise MultipleMatches(entity.name, found)
+        if found:
+            return self.update(tx, catalog, access, entity, found[0], given), False
+        if update_only:
+            raise ExternalIdNotFound(field.name)
+        return self.create(tx, catalog, access, entity, {**given, field.name: value}), True
+
+    def find(self, tx: Any, entity: Entity, field: Field, value: Any) -> list[RecordId]:
+        """The ids of the live records whose `field` is `value` (at most 200); none for a value that can't be one."""
+        try:
+            stored = stored_value(field, value)
+        except SalesforceError:
+            return []
+        if stored is None:
+            return []
+        live = ' AND "IsDeleted" = 0' if self.shape(entity).soft_delete else ""
+        sql = f'SELECT "Id" FROM {quote(entity.name)} WHERE {quote(field.name)} = ?{live} ORDER BY "Id" LIMIT 200'
+        return [RecordId(row[0]) for row in tx.all(sql, (stored,))]
+
+    # --- lists -------------------------------------------------------------------------------------------------
+
+    def create_many(
+        self, tx: Tx, catalog: Catalog, access: Access, entity: Entity, rows: Iterable[Mapping[str, Any]],
+        *, all_or_none: bool = False,
+    ) -> list[SaveResult]:  # fmt: skip
+        """Create records; one result each, in order. `all_or_none`: any error undoes all, each result says so."""
+
+        def work(row: Mapping[str, Any]) -> Callable[[], tuple[RecordId, bool | None]]:
+            return lambda: (self.create(tx, catalog, access, entity, row), None)
+
+        return self.each(tx, [work(row) for row in rows], all_or_none=all_or_none)
+
+    def each(
+        self, tx: Tx, works: Sequence[Callable[[], tuple[RecordId, bool | None]]], *, all_or_none: bool
+    ) -> list[SaveResult]:
+        """Run one write per record, each in its own savepoint where it fails alone; collect what became of each."""
+        if not all_or_none:
+            return [self._one(tx, work) for work in works]
+        results: list[SaveResult] = []
+        try:
+            with tx.nested():
+                results = [self._one(tx, work) for work in works]
+                if any(not result.success for result in results):
+                    raise _RolledBack
+        except _RolledBack:
+            return [result if not result.success else _rolled_back() for result in results]
+        return results
+
+    def _one(self, tx: Tx, work: Callable[[], tuple[RecordId, bool | None]]) -> SaveResult:
+        try:
+            with tx.nested():
+                record_id, created = work()
+        except SalesforceError as error:
+            return SaveResult(None, (error,))
+        return SaveResult(record_id, created=created)
+
+    # --- shared ------------------------------------------------------------------------------------------------
+
+    def _may(self, access: Access, entity: Entity, flag: str, done: str) -> None:
+        """Whether this user may do this to this object at all."""
+        if access.read_only:
+            raise InsufficientAccess
+        if entity.kind is Kind.EVENT:
+            raise Unsupported(f"publishing {entity.name} (platform events come with the Events issue)")
+        if not entity.sobject.flags.get(flag, True) or entity.kind in (Kind.SYSTEM, Kind.METADATA):
+            if done == "inserted":
+                raise CannotInsertUpdate(f"entity type cannot be inserted: {entity.sobject.label}", fields=())
+            raise InvalidTypeForOperation(f"entity type cannot be {done}: {entity.sobject.label}", fields=())
+
+    def _resolve(self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared) -> None:
+        """Find parents named by external ids; see that every reference points to a live record of a right type."""
+        for reference, target, key, value in prepared.parents:
+            prepared.columns[reference.name] = self._parent(tx, catalog, access, reference, target, key, value)
+        for field, record_id in prepared.references:
+            if field.name == "RecordTypeId":
+                self._record_type(tx, shape, prepared, record_id)
+            else:
+                self._exists(tx, catalog, field, record_id)
+
+    def _parent(
+        self, tx: Tx, catalog: Catalog, access: Access, reference: Field, target: str | None, key: str, value: Any
+    ) -> RecordId:
+        name = target if target is not None else reference.reference_to[0]
+        entity = catalog.get(name)
+        if entity is None or entity.name not in reference.reference_to:
+            raise InvalidField(f"The {reference.relationship_name} relationship does not point to {name}.")
+        field = key_field(entity, access, key)
+        found = self.find(tx, entity, field, value)
+        if not found:
+            raise InvalidField(
+                f"Foreign key external ID: {str(value).lower()} not found for field {field.name} in entity {entity.name}"
+            )
+        if len(found) > 1:
+            raise DuplicateValue(field.name, found[0])
+        return found[0]
+
+    def _exists(self, tx: Tx, catalog: Catalog, field: Field, record_id: RecordId) -> None:
+        target = catalog.by_prefix(record_id[:3])
+        if target is None or target.name not in field.reference_to:
+            raise MalformedId(field.label, record_id, field.name)
+        if not target.sobject.has_table:
+            raise InvalidCrossReferenceKey
+        found = tx.one(self.shape(target).read(()), (record_id,))
+        if found is None:
+            raise InvalidCrossReferenceKey
+        if found[0]:
+            raise ReferenceIsDeleted
+
+    def _record_type(self, tx: Tx, shape: Shape, prepared: Prepared, record_id: RecordId) -> None:
+        if record_id == MASTER_RECORD_TYPE:
+            prepared.columns["RecordTypeId"] = None
+            return
+        found = tx.one(FIND_RECORD_TYPE, (record_id,))
+        if found is None or found[0] != shape.name:
+            raise InvalidCrossReferenceKey(
+                f"Record Type ID: this ID value isn't valid for the user: {record_id}", fields=("RecordTypeId",)
+            )
+
+    def _duplicate(
+        self, tx: Tx, shape: Shape, row: Mapping[str, Any], violated: ConstraintViolated, record_id: RecordId
+    ) -> SalesforceError:
+        """The error for a unique value that another record has; also of an undelete, whose row does not name it."""
+        column = (violated.index or "").rpartition(".")[2].strip().strip('"')
+        field = shape.fields.get(column)
+        if field is None:
+            raise violated
+        value = row[column] if column in row else self._stored(tx, shape, record_id, column)
+        others = [other for other in self.find(tx, shape.entity, field, value) if other != record_id]
+        return DuplicateValue(field.name, others[0] if others else None)
+
+    def _stored(self, tx: Tx, shape: Shape, record_id: RecordId, column: str) -> Any:
+        found = tx.one(shape.read((column,)), (record_id,))
+        return None if found is None else found[1]
+
+    def check_may_delete(self, access: Access, entity: Entity) -> None:
+        """Raises for a user or an object that takes no delete."""
+        self._may(access, entity, "deletable", "deleted")
+
+
+class ReferenceIsDeleted(EntityIsDeleted):
+    """The record that a body points to is gone; a record in the path answers 404 instead."""
+
+    status = 400
+
+
+class _RolledBack(Exception):
+    """Leaves the savepoint of a list in which one record failed."""
+
+
+class AllOrNoneRolledBack(SalesforceError):
+    code = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Record rolled back because not all records were valid and the request was using AllOrNone header",
+            fields=(),
+        )
+
+
+def _rolled_back() -> SaveResult:
+    return SaveResult(None, (AllOrNoneRolledBack(),))
+
+
+def own_id(entity: Entity, text: str) -> RecordId:
+    """The id of a record of this entity from a path. Raises what REST answers for an id that can't be one of it."""
+    record_id = ids.normalize(text)
+    if record_id is None:
+        raise ExternalIdNotFound(text)
+    if record_id[:3] != entity.key_prefix:
+        raise InvalidCrossReferenceInPath
+    return record_id
+
+
+def key_field(entity: Entity, access: Access, key: str) -> Field:
+    """The external-id, idLookup or Id field named `key`. Raises ExternalIdNotFound for any other name."""
+    field = entity.field(key)
+    if field is None or not (field.external_id or field.id_lookup) or not access.readable(entity.name, field.name):
+        raise ExternalIdNotFound(key)
+    return field
