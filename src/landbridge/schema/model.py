@@ -109,6 +109,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     relationship_name: str | None = None
     relationship_order: int | None = None
     picklist_values: tuple[PicklistValue, ...] = ()
+    value_set: str | None = None
+    """Standard objects: the values are those of this set (`standard/_valuesets.json`); the loader lays them in."""
     # --- not in a describe ---
     bit: bool = False
     """A permission or preference bit: its flags differ from those of a plain boolean."""

@@ -70,10 +70,15 @@ def _fast_place() -> str | None:
     return str(memory) if memory.is_dir() and os.access(memory, os.W_OK) else None
 
 
+def memory_folders() -> list[Path]:
+    """The folders of orgs in memory on this machine that this user can read, owned or left behind."""
+    place = Path(_fast_place() or tempfile.gettempdir())
+    return [folder for folder in sorted(place.glob(f"{_PREFIX}*")) if os.access(folder, os.R_OK)]
+
+
 def _sweep() -> None:
     """Remove what a killed server left: temporary folders that nobody owns any more."""
-    place = _fast_place() or tempfile.gettempdir()
-    for left in Path(place).glob(f"{_PREFIX}*"):
+    for left in memory_folders():
         try:
             descriptor = os.open(left / "lock", os.O_RDWR)
         except OSError:

@@ -1,8 +1,8 @@
 """
 What goes through the front door: a request, a call, a reply, a route.
 
-Handlers are plain synchronous functions `handler(call) -> Reply`. A route says what it needs: `READ` runs on a reader,
-`WRITE` inside a unit of work, `OUTSIDE` is an async function that awaits by itself (logins, streams). Composite calls
+Handlers are plain synchronous functions `handler(call) -> Reply`. A route says what it needs: `READ` runs on a reader (and
+may hand back a `Beside` for what takes long), `WRITE` inside a unit of work, `OUTSIDE` is an async function that awaits by itself (logins, streams). Composite calls
 `dispatch` with the transaction it already has; it never loops back through HTTP.
 """
 
@@ -30,7 +30,6 @@ class Needs(Enum):
 
     NOTHING = "nothing"
     READ = "read"
-    HEAVY_READ = "heavy read"
     WRITE = "write"
     OUTSIDE = "outside"
 
@@ -85,6 +84,17 @@ class Reply:
     """A unit of work that must be durable before a READ's reply is sent, e.g. a query locator."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """
+    What a READ handler returns instead of a Reply when the rest is long: a read to be run beside the loop.
+
+    Inside a transaction (composite) it is simply run on it.
+    """
+
+    work: Callable[[Reader], Reply]
+
+
 def json_reply(value: Any, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None) -> Reply:
     """A reply with `value` as JSON."""
     return Reply(status, msgspec.json.encode(value), headers=headers or [])
@@ -122,7 +132,7 @@ class Call:
         return f"/services/data/v{self.version:.1f}"
 
 
-Handler = Callable[[Call], Reply]
+Handler = Callable[[Call], Reply | Beside]
 AsyncHandler = Callable[[Call], Awaitable[Reply]]
 
 

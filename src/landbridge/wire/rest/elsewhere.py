@@ -1,0 +1,51 @@
+"""
+What a real org answers here and Landbridge does not yet: it says so, by name, instead of a bare 404.
+
+Each row leaves as its issue lands.
+"""
+
+from __future__ import annotations
+
+from landbridge.errors import Unsupported
+from landbridge.wire.http.message import Call, Handler, Needs, Reply, Route
+
+_V = "/services/data/{version}"
+_ALL = ("GET", "POST", "PATCH", "PUT", "DELETE")
+
+# Path under the version -> what it is called in the answer.
+_LATER = {
+    "/composite": "Composite", "/composite/{rest...}": "the Composite family",
+    "/jobs/{rest...}": "Bulk API 2.0", "/tooling/{rest...}": "the Tooling API", "/search": "SOSL search",
+    "/parameterizedSearch": "parameterized search", "/graphql": "GraphQL", "/ui-api/{rest...}": "the User Interface API",
+    "/actions/{rest...}": "invocable actions", "/analytics/{rest...}": "Analytics", "/wave/{rest...}": "CRM Analytics",
+    "/process/{rest...}": "processes and approvals", "/support/{rest...}": "support resources", "/appMenu/{rest...}":
+    "the app menu", "/tabs": "tabs", "/theme": "themes", "/chatter/{rest...}": "Chatter", "/connect/{rest...}": "Connect",
+    "/metadata/{rest...}": "metadata deploys", "/recent": "recent records", "/event/{rest...}": "event schemas",
+    "/compactLayouts": "compact layouts", "/named-credentials/{rest...}": "named credentials over Connect",
+    "/sobjects/{sobject}/describe/{rest...}": "layouts", "/sobjects/{sobject}/listviews": "list views",
+    "/sobjects/{sobject}/listviews/{rest...}": "list views", "/sobjects/{sobject}/quickActions": "quick actions",
+    "/sobjects/{sobject}/updated": "getUpdated", "/sobjects/{sobject}/deleted": "getDeleted",
+    "/sobjects/{sobject}/eventSchema": "event schemas",
+}  # fmt: skip
+
+_ASYNC = "/services/async/{rest...}"
+_APEX = "/services/apexrest/{rest...}"
+
+
+def _say(what: str) -> Handler:
+    def handler(call: Call) -> Reply:
+        del call
+        raise Unsupported(what)
+
+    return handler
+
+
+ROUTES = tuple(
+    Route(method, path, _say(what), Needs.NOTHING)
+    for paths in (
+        {_V + path: what for path, what in _LATER.items()},
+        {_ASYNC: "Bulk API 1.0", _APEX: "custom REST endpoints"},
+    )
+    for path, what in paths.items()
+    for method in _ALL
+)

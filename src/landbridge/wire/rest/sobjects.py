@@ -1,0 +1,242 @@
+"""
+sObjects over REST: describes and rows.
+
+Source: `rest.md` sections 3 and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from landbridge import ids, soql
+from landbridge.errors import ExternalIdNotFound, InvalidField, JsonParserError, NotFound
+from landbridge.records import MultipleMatches
+from landbridge.records.store import key_field
+from landbridge.schema import describe
+from landbridge.schema.catalog import Entity
+from landbridge.schema.model import Kind
+from landbridge.values import http_date
+from landbridge.wire.http.body import decode_object
+from landbridge.wire.http.message import Call, Needs, Reply, Route, json_reply
+
+# --- describes ---------------------------------------------------------------------------------------------------
+
+
+def describe_global(call: Call) -> Reply:
+    """`GET /sobjects`."""
+    return _conditional(call, "", lambda: describe.describe_global(call.server.catalog, call.access, call.version))
+
+
+def basic_info(call: Call) -> Reply:
+    """`GET /sobjects/{S}`: the item of the global describe, and the records last touched."""
+    entity = _entity(call)
+    recent = soql.recent(call.reader, call.server.catalog, call.access, entity, call.version, limit=10)
+    item = describe.describe_global_item(entity, call.version)
+    body = b'{"objectDescribe":' + msgspec.json.encode(item) + b',"recentItems":' + recent + b"}"
+    return Reply(200, body)
+
+
+def describe_sobject(call: Call) -> Reply:
+    """`GET /sobjects/{S}/describe`."""
+    entity = _entity(call)
+    return _conditional(
+        call,
+        entity.name,
+        lambda: describe.describe_sobject(
+            call.server.catalog, entity, call.access, call.version, call.request.base_url
+        ),
+    )
+
+
+def _conditional(call: Call, name: str, make: Any) -> Reply:
+    """A describe with ETag and Last-Modified, or 304 for a client that has this one already."""
+    server = call.server
+    key = (name, server.catalog.version, call.access.fingerprint, call.version, call.request.base_url)
+    etag = f'"{sha256(repr(key).encode()).hexdigest()[:8]}"'
+    headers = [
+        (b"ETag", etag.encode()),
+        (b"Last-Modified", http_date(server.catalog_changed).encode()),
+    ]
+    if _has_it(call, etag, server.catalog_changed):
+        return Reply(304, None, headers=headers)
+    body = server.describes.get(key)
+    if body is None:
+        body = server.describes[key] = msgspec.json.encode(make())
+    return Reply(200, body, headers=headers)
+
+
+def _has_it(call: Call, etag: str, changed: str) -> bool:
+    match = call.request.header(b"if-none-match")
+    if match is not None:
+        return etag.strip('"') in match or match.strip() == "*"
+    since = call.request.header(b"if-modified-since")
+    if since is None:
+        return False
+    moment = soql.http_moment(since)
+    return moment is not None and changed[:19] <= moment
+
+
+# --- rows --------------------------------------------------------------------------------------------------------
+
+
+def create(call: Call) -> Reply:
+    """`POST /sobjects/{S}`: 201 with the id and a Location."""
+    entity = _entity(call)
+    return _create(call, entity)
+
+
+def _create(call: Call, entity: Entity) -> Reply:
+    server = call.server
+    record_id = server.store.create(call.writer, server.catalog, call.access, entity, decode_object(call.request))
+    return _saved(call, entity, record_id, 201)
+
+
+def _saved(call: Call, entity: Entity, record_id: str, status: int, created: bool | None = None) -> Reply:
+    # Key order as recorded; "created" came with later versions and stands last.
+    tail = b"" if created is None else b',"created":true' if created else b',"created":false'
+    body = b'{"id":"' + record_id.encode() + b'","success":true,"errors":[]' + tail + b"}"
+    location = f"{call.data_path}/sobjects/{entity.name}/{record_id}".encode()
+    return Reply(status, body, headers=[(b"Location", location)])
+
+
+def get(call: Call) -> Reply:
+    """`GET /sobjects/{S}/{id}?fields=A,B`."""
+    entity = _entity(call)
+    text = call.params["id"]
+    record_id = ids.normalize(text)
+    if record_id is None:
+        raise ExternalIdNotFound(text)
+    return _row(call, entity, record_id)
+
+
+def _row(call: Call, entity: Entity, record_id: str) -> Reply:
+    wanted = call.request.query().get("fields") if b"?" in call.request.target else None
+    fields = [name.strip() for name in wanted.split(",") if name.strip()] if wanted else None
+    row = soql.row(call.reader, call.server.front, call.server.catalog, call.access, entity, record_id, fields, call.version)
+    if row is None:
+        raise NotFound
+    headers = [] if row.modified is None else [(b"Last-Modified", http_date(row.modified).encode())]
+    return Reply(200, row.json, headers=headers)
+
+
+def update(call: Call) -> Reply:
+    """`PATCH /sobjects/{S}/{id}`: 204."""
+    entity = _entity(call)
+    given = decode_object(call.request)
+    _refuse_id(given)
+    call.server.store.update(call.writer, call.server.catalog, call.access, entity, call.params["id"], given)
+    return Reply(204)
+
+
+def _refuse_id(given: Mapping[str, Any]) -> None:
+    if any(key.lower() == "id" for key in given):
+        raise InvalidField("The Id field should not be specified in the sobject data.")
+
+
+def delete(call: Call) -> Reply:
+    """`DELETE /sobjects/{S}/{id}`: 204."""
+    entity = _entity(call)
+    call.server.bin.delete(call.writer, call.server.catalog, call.access, entity, call.params["id"])
+    return Reply(204)
+
+
+# --- rows by external id -------------------------------------------------------------------------------------------
+
+
+def get_by_key(call: Call) -> Reply:
+    """`GET /sobjects/{S}/{field}/{value}`: the record, or 300 with where the records are."""
+    entity = _entity(call)
+    return _at_key(call, entity, lambda record_id: _row(call, entity, record_id))
+
+
+def _at_key(call: Call, entity: Entity, then: Any) -> Reply:
+    field = key_field(entity, call.access, call.params["field"])
+    value = call.params["value"]
+    if field.type == "id":
+        record_id = ids.normalize(value)
+        found = [] if record_id is None else [record_id]
+    else:
+        found = call.server.store.find(call.tx, entity, field, value)
+    if not found:
+        raise NotFound
+    if len(found) > 1:
+        return _choices(call, MultipleMatches(entity.name, found))
+    reply: Reply = then(found[0])
+    return reply
+
+
+def _choices(call: Call, several: MultipleMatches) -> Reply:
+    return json_reply([f"{call.data_path}/sobjects/{several.sobject}/{one}" for one in several.found], 300)
+
+
+def upsert(call: Call) -> Reply:
+    """
+    `PATCH /sobjects/{S}/{field}/{value}`: 201 when created; an update answers 200 with a body, 204 before 46.0.
+
+    The version at which the body came is unverified (rest.md section 3: 204 recorded in 29.0 and 42.0, 200 in 59.0).
+    """
+    entity = _entity(call)
+    server = call.server
+    given = decode_object(call.request)
+    update_only = call.request.query().get("updateOnly", "").lower() == "true"
+    try:
+        record_id, created = server.store.upsert(
+            call.writer, server.catalog, call.access, entity, call.params["field"], call.params["value"], given,
+            update_only=update_only,
+        )  # fmt: skip
+    except MultipleMatches as several:
+        return _choices(call, several)
+    if call.version < 46.0:
+        return _saved(call, entity, record_id, 201) if created else Reply(204)
+    return _saved(call, entity, record_id, 201 if created else 200, created)
+
+
+def insert_by_id(call: Call) -> Reply:
+    """`POST /sobjects/{S}/Id`: a plain insert through the upsert resource, since 37.0."""
+    entity = _entity(call)
+    if call.params["id"].lower() != "id" or call.version < 37.0:
+        raise NotFound
+    return _create(call, entity)
+
+
+def delete_by_key(call: Call) -> Reply:
+    """`DELETE /sobjects/{S}/{field}/{value}`: 204."""
+    entity = _entity(call)
+
+    def remove(record_id: str) -> Reply:
+        call.server.bin.delete(call.writer, call.server.catalog, call.access, entity, record_id)
+        return Reply(204)
+
+    return _at_key(call, entity, remove)
+
+
+# --- shared --------------------------------------------------------------------------------------------------------
+
+
+def _entity(call: Call) -> Entity:
+    """The sObject of the path. Raises NotFound; events and metadata types are there, but have no rows over REST."""
+    entity = call.server.catalog.get(call.params["sobject"])
+    if entity is None:
+        raise NotFound
+    return entity
+
+
+_S = "/services/data/{version}/sobjects"
+
+ROUTES = (
+    Route("GET", _S, describe_global, Needs.NOTHING),
+    Route("GET", _S + "/{sobject}", basic_info, Needs.READ),
+    Route("POST", _S + "/{sobject}", create, Needs.WRITE),
+    Route("GET", _S + "/{sobject}/describe", describe_sobject, Needs.NOTHING),
+    Route("GET", _S + "/{sobject}/{id}", get, Needs.READ),
+    Route("PATCH", _S + "/{sobject}/{id}", update, Needs.WRITE),
+    Route("DELETE", _S + "/{sobject}/{id}", delete, Needs.WRITE),
+    Route("POST", _S + "/{sobject}/{id}", insert_by_id, Needs.WRITE),
+    Route("GET", _S + "/{sobject}/{field}/{value}", get_by_key, Needs.READ),
+    Route("PATCH", _S + "/{sobject}/{field}/{value}", upsert, Needs.WRITE),
+    Route("DELETE", _S + "/{sobject}/{field}/{value}", delete_by_key, Needs.WRITE),
+)
