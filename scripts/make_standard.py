@@ -27,6 +27,11 @@ VIEWS = frozenset({"EntityDefinition", "FieldDefinition"})
 FORMATS = {"CaseNumber": "{00000000}", "ContractNumber": "{00000000}", "OrderNumber": "{00000000}",
            "SolutionNumber": "{00000000}", "OrderItemNumber": "{0000000000}"}  # fmt: skip
 
+# The values behind status picklists share one prefix on the platform; the facts have none for them.
+STATUS_PREFIX = "01J"
+STATUSES = frozenset({"CaseStatus", "ContractStatus", "LeadStatus", "OpportunityStage", "OrderStatus", "TaskPriority",
+                      "TaskStatus"})  # fmt: skip
+
 # Uniqueness that no describe of the facts shows, but that logins stand on.
 UNIQUE = frozenset({("User", "Username")})
 
@@ -51,6 +56,8 @@ def _object(fact: dict[str, Any], relations: dict[tuple[str, str], dict[str, Any
     head: dict[str, Any] = {"name": fact["name"], "label": fact["label"], "labelPlural": fact.get("labelPlural", fact["label"] + "s")}
     if fact.get("keyPrefix") is not None:
         head["keyPrefix"] = fact["keyPrefix"]
+    elif fact["name"] in STATUSES:
+        head["keyPrefix"] = STATUS_PREFIX
     if fact["name"] in VIEWS:
         head["kind"] = "system"
     head["flags"] = fact.get("flags", {})

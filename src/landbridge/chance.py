@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 import secrets
+import string
 import uuid
+
+_LETTERS = string.ascii_letters + string.digits
 
 
 class Chance:
@@ -35,9 +38,14 @@ class Chance:
         return f"{self._random.getrandbits(4 * digits):0{digits}x}"
 
     @staticmethod
-    def token(size: int) -> str:
-        """`size` bytes of the system's randomness as URL-safe text: for secrets, never from the seed."""
-        return secrets.token_urlsafe(size)
+    def letters(length: int) -> str:
+        """So many letters and digits of the system's randomness: for names that must not be guessed."""
+        return "".join(secrets.choice(_LETTERS) for _ in range(length))
+
+    @staticmethod
+    def hex_token(size: int) -> str:
+        """`size` bytes of the system's randomness as hex digits: for secrets, never from the seed."""
+        return secrets.token_hex(size)
 
     @staticmethod
     def token_bytes(size: int) -> bytes:

@@ -56,6 +56,8 @@ class Settings:
     request_timeout: float = 120.0
     idle_timeout: float = 75.0
     max_connections: int = 4096
+    home: Path | None = None
+    """Where what all orgs of this user share is kept (the local CA); by default `~/.landbridge`."""
 
     def __repr__(self) -> str:
         shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.name not in SECRETS)
@@ -63,6 +65,11 @@ class Settings:
 
 
 SECRETS = frozenset({"password", "security_token", "connected_app", "access_token"})
+
+
+def environment() -> dict[str, str]:
+    """The LANDBRIDGE_ variables of this process."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
 def load(options: Mapping[str, Any], environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
@@ -75,6 +82,7 @@ def load(options: Mapping[str, Any], environ: Mapping[str, str] | None = None, f
     merged = _from_file((folder or Path()) / FILE) | _from_environ(environ)
     merged |= {name: _convert(name, value, f"--{name.replace('_', '-')}") for name, value in options.items()
                if value is not None}  # fmt: skip
+    merged.setdefault("home", Path.home() / ".landbridge")
     settings = Settings(**merged)
     _check(settings)
     return settings

@@ -188,3 +188,15 @@ def http_date_of(moment: datetime) -> str:
     m = moment.astimezone(UTC)
     return f"{_DAYS[m.weekday()]}, {m.day:02d} {_MONTHS[m.month - 1]} {m.year:04d} " \
            f"{m.hour:02d}:{m.minute:02d}:{m.second:02d} GMT"  # fmt: skip
+
+
+_HTTP_DATE = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT\Z", re.ASCII)
+
+
+def parse_http_date(text: str) -> str | None:
+    """An HTTP date in wire form; None for what is none (the header is then ignored, RFC 9110 section 13.1.3)."""
+    match = _HTTP_DATE.match(text.strip())
+    if match is None or match[2] not in _MONTHS:
+        return None
+    day, month, year, hour, minute, second = match.groups()
+    return f"{year}-{_MONTHS.index(month) + 1:02d}-{day}T{hour}:{minute}:{second}.000+0000"

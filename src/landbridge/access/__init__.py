@@ -1,5 +1,5 @@
 """What a user may see and change, as a value that `records/` and `soql/` require."""
 
-from landbridge.access.value import Access
+from landbridge.access.value import ADMINISTRATOR, READ_ONLY, Access
 
-__all__ = ["Access"]
+__all__ = ["ADMINISTRATOR", "READ_ONLY", "Access"]

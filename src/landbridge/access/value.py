@@ -8,6 +8,10 @@ from hashlib import sha256
 
 from landbridge.ids import RecordId
 
+ADMINISTRATOR = "System Administrator"
+READ_ONLY = "Read Only Integration"
+"""The two profiles there are; permission sets, field security and sharing come with their issue."""
+
 # Fields no profile can hide: a row without them is no row.
 _ALWAYS_READABLE = frozenset({"id", "isdeleted", "createddate", "createdbyid", "lastmodifieddate", "lastmodifiedbyid",
                               "systemmodstamp"})  # fmt: skip
@@ -23,7 +27,7 @@ class Access:
     """
 
     user_id: RecordId
-    profile: str = "System Administrator"
+    profile: str = ADMINISTRATOR
     read_only: bool = False
     hidden: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 

@@ -6,7 +6,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,10 +124,25 @@ def load(options: argparse.Namespace) -> int:
             advance(count - done, total)
             done = count
 
-        report = load_plan(plan, lambda sobject, rows: [_create(client, sobject, row) for row in rows], moved)
+        report = load_plan(
+            plan, lambda sobject, rows: [_create(client, sobject, row) for row in rows], _children(client), moved
+        )
     for line in report.lines():
         print(line)
     return 1 if report.failed else 0
+
+
+def _children(client: RestClient) -> Callable[[str, str], str | None]:
+    """The field behind a child relationship, from the org's describe, asked once per object."""
+    known: dict[str, dict[str, str]] = {}
+
+    def field_of(parent: str, relationship: str) -> str | None:
+        if parent not in known:
+            described = client.describe(parent)["childRelationships"]
+            known[parent] = {(c["relationshipName"] or "").lower(): c["field"] for c in described}
+        return known[parent].get(relationship.lower())
+
+    return field_of
 
 
 def _create(client: RestClient, sobject: str, values: dict[str, object]) -> _Saved:

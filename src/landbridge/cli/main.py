@@ -88,13 +88,17 @@ def _serve(command: argparse.ArgumentParser) -> None:
     login.add_argument("--hide", action="append", metavar="OBJECT.FIELD",
                        help="a field that the read-only integration user does not see; repeatable")  # fmt: skip
     other = command.add_argument_group("other")
-    other.add_argument("--ready-file", type=Path, metavar="FILE", help="write how to log in to FILE once the org answers")
+    other.add_argument(
+        "--ready-file", type=Path, metavar="FILE", help="write how to log in to FILE once the org answers"
+    )
     other.add_argument("--log-format", choices=("text", "json"), help="how log lines look (default text)")
 
 
 def _where(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("which org (default: the one that runs on this machine)")
-    group.add_argument("--data", type=Path, metavar="DIR", help="the org in this folder, through its server if it has one")
+    group.add_argument(
+        "--data", type=Path, metavar="DIR", help="the org in this folder, through its server if it has one"
+    )
     group.add_argument("--org", metavar="URL", help="an org at this URL; its token in LANDBRIDGE_ACCESS_TOKEN")
 
 
@@ -125,12 +129,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"landbridge {__version__}")
         return 0
-    run = {"serve": serve.run, "query": data.query, "import": data.load, "schema": schema.run}.get(options.command)
+    run = {"serve": serve.run, "query": data.run, "import": data.load, "schema": schema.run}.get(options.command)
     if run is None:
         top.print_help()
         return 2
     try:
-        return run(options)
+        code: int = run(options)
+        return code
     except LandbridgeError as error:
         print(f"landbridge: {error}", file=sys.stderr)
     except OrgError as error:

@@ -28,6 +28,8 @@ def progress(what: str, total: int | None) -> Iterator[Advance]:
         task = bars.add_task(what, total=total)
 
         def advance(count: int, total: int | None = None) -> None:
-            bars.update(task, advance=count, **({} if total is None else {"total": total}))
+            if total is not None:
+                bars.update(task, total=total)
+            bars.advance(task, count)
 
         yield advance

@@ -66,7 +66,7 @@ async def _serve(settings: Settings) -> None:
         print("\nstopping", file=sys.stderr)
 
 
-async def serve_until(settings: Settings, stop: list[Callable[[], None]], ready: threading.Event) -> None:
+async def serve_until(settings: Settings, stop: list[Callable[[], object]], ready: threading.Event) -> None:
     """Serve from a thread of another command; `stop` gets the function that ends it, `ready` is set when it answers."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -95,7 +95,8 @@ def banner(door: Door) -> list[str]:
         "Try:",
         f"  curl '{ready['url']}/services/data/v67.0/query?q=SELECT+Id,Name+FROM+Organization' \\",
         f"       -H 'Authorization: Bearer {ready['access_token']}'",
-        "Ctrl-C stops it" + (", and the org is gone." if server.folder.temporary else f"; it is kept in {server.folder.path}."),
+        "Ctrl-C stops it"
+        + (", and the org is gone." if server.folder.temporary else f"; it is kept in {server.folder.path}."),
     ]
     return lines
 

@@ -54,7 +54,9 @@ def _only_memory_org() -> Path:
     if len(running) == 1:
         return running[0]
     if not running:
-        raise LandbridgeError("no org runs on this machine. Start `landbridge serve`, or name one with --data or --org.")
+        raise LandbridgeError(
+            "no org runs on this machine. Start `landbridge serve`, or name one with --data or --org."
+        )
     raise LandbridgeError(f"{len(running)} orgs run in memory on this machine. Say which one with --org URL.")
 
 
@@ -62,7 +64,9 @@ def _owned(folder: Path) -> RestClient:
     try:
         known = json.loads((folder / SERVER_FILE).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise LandbridgeError(f"{folder} is owned by a server that does not say how to reach it yet. Try again.") from error
+        raise LandbridgeError(
+            f"{folder} is owned by a server that does not say how to reach it yet. Try again."
+        ) from error
     return _client(known)
 
 

@@ -1,5 +1,5 @@
 """What an org may use in a day, and what it has used."""
 
-from landbridge.limits.counters import Limits
+from landbridge.limits.counters import TABLES, Limits
 
-__all__ = ["Limits"]
+__all__ = ["TABLES", "Limits"]

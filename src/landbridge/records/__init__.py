@@ -1,8 +1,24 @@
 """Records: the only way data of sObjects changes."""
 
+from landbridge.records import bin as _bin
+from landbridge.records import genesis, seed
 from landbridge.records.bin import Bin
 from landbridge.records.capture import Captured, capture
 from landbridge.records.change import Change, ChangeKind, SaveResult
 from landbridge.records.store import MultipleMatches, Store
 
-__all__ = ["Bin", "Captured", "Change", "ChangeKind", "MultipleMatches", "SaveResult", "Store", "capture"]
+TABLES = (*_bin.TABLES, *genesis.TABLES)
+
+__all__ = [
+    "TABLES",
+    "Bin",
+    "Captured",
+    "Change",
+    "ChangeKind",
+    "MultipleMatches",
+    "SaveResult",
+    "Store",
+    "capture",
+    "genesis",
+    "seed",
+]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from landbridge import ids
+from landbridge.access import ADMINISTRATOR, READ_ONLY
 from landbridge.chance import Chance
 from landbridge.ids import RecordId
 from landbridge.schema.catalog import Catalog
@@ -17,8 +18,6 @@ from landbridge.schema.numbers import Numbers
 from landbridge.storage import Reader, Tx
 from landbridge.storage.dialect import quote
 
-ADMINISTRATOR = "System Administrator"
-READ_ONLY = "Read Only Integration"
 INTEGRATION_USER = "integration@landbridge.localhost"
 
 TABLES = ("CREATE TABLE lb_org (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID",)

@@ -8,4 +8,16 @@ from landbridge.schema.numbers import Numbers
 
 TABLES = (*_numbers.TABLES, *_store.TABLES)
 
-__all__ = ["TABLES", "Catalog", "Child", "Entity", "Field", "Kind", "Numbers", "OnDelete", "PicklistValue", "RecordType", "SObject"]
+__all__ = [
+    "TABLES",
+    "Catalog",
+    "Child",
+    "Entity",
+    "Field",
+    "Kind",
+    "Numbers",
+    "OnDelete",
+    "PicklistValue",
+    "RecordType",
+    "SObject",
+]

@@ -2,7 +2,8 @@
 What goes through the front door: a request, a call, a reply, a route.
 
 Handlers are plain synchronous functions `handler(call) -> Reply`. A route says what it needs: `READ` runs on a reader (and
-may hand back a `Beside` for what takes long), `WRITE` inside a unit of work, `OUTSIDE` is an async function that awaits by itself (logins, streams). Composite calls
+may hand back a `Beside` for what takes long), `WRITE` inside a unit of work, `OUTSIDE` is an async function that awaits by
+itself (logins, streams). Composite calls
 `dispatch` with the transaction it already has; it never loops back through HTTP.
 """
 

@@ -11,23 +11,24 @@ import re
 from landbridge import soql
 from landbridge.errors import MalformedQuery, Unsupported
 from landbridge.soql import Page
-from landbridge.wire.http.message import Call, Needs, Reply, Route
+from landbridge.storage import Reader
+from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route
 
 BATCH, SMALLEST_BATCH = 2000, 200
 _BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
 
 
-def query(call: Call) -> Reply:
+def query(call: Call) -> Reply | Beside:
     """`GET /query?q=SELECT ...`."""
     return _first(call, all_rows=False)
 
 
-def query_all(call: Call) -> Reply:
+def query_all(call: Call) -> Reply | Beside:
     """`GET /queryAll?q=...`: deleted rows too."""
     return _first(call, all_rows=True)
 
 
-def _first(call: Call, *, all_rows: bool) -> Reply:
+def _first(call: Call, *, all_rows: bool) -> Reply | Beside:
     asked = call.request.query()
     if "explain" in asked:
         raise Unsupported("query plans (explain)")
@@ -38,25 +39,29 @@ def _first(call: Call, *, all_rows: bool) -> Reply:
         raise MalformedQuery("A query string has to be specified")
     server = call.server
     statement = server.front.prepare(text, server.catalog, call.access, call.version, all_rows=all_rows)
-    page = soql.run(call.reader, statement, batch=_batch(call), user_id=call.access.user_id)
-    return _reply(call, page)
+    batch = _batch(call)
+
+    def answer(reader: Reader) -> Reply:
+        return _reply(call, soql.run(reader, statement, batch=batch))
+
+    return Beside(answer) if statement.heavy else answer(call.reader)
 
 
-def more(call: Call) -> Reply:
+def more(call: Call) -> Beside:
     """`GET /query/{locator}`: the next page."""
     server = call.server
     cursor = soql.locators.find(call.reader, call.params["locator"], call.access.user_id, server.clock.epoch())
-    page = soql.resume(call.reader, server.front, server.catalog, call.access, cursor, batch=_batch(call))
-    return _reply(call, page)
+    catalog, batch = server.catalog, _batch(call)
+    return Beside(
+        lambda reader: _reply(call, soql.resume(reader, server.front, catalog, call.access, cursor, batch=batch))
+    )
 
 
 def _reply(call: Call, page: Page) -> Reply:
     if page.next is None:
         return Reply(200, soql.query_json(page, None))
     server = call.server
-    locator, keep = soql.locators.make(
-        page.next, call.access.user_id, server.clock.epoch(), lambda tx: server.numbers.id(tx, "01g")
-    )
+    locator, keep = soql.locators.make(page.next, call.access.user_id, server.clock.epoch(), server.chance)
     return Reply(200, soql.query_json(page, f"{call.data_path}/query/{locator}"), after=keep)
 
 
@@ -70,8 +75,8 @@ def _batch(call: Call) -> int:
 _V = "/services/data/{version}"
 
 ROUTES = (
-    Route("GET", _V + "/query", query, Needs.HEAVY_READ),
-    Route("GET", _V + "/queryAll", query_all, Needs.HEAVY_READ),
-    Route("GET", _V + "/query/{locator}", more, Needs.HEAVY_READ),
-    Route("GET", _V + "/queryAll/{locator}", more, Needs.HEAVY_READ),
+    Route("GET", _V + "/query", query, Needs.READ),
+    Route("GET", _V + "/queryAll", query_all, Needs.READ),
+    Route("GET", _V + "/query/{locator}", more, Needs.READ),
+    Route("GET", _V + "/queryAll/{locator}", more, Needs.READ),
 )

@@ -13,13 +13,12 @@ from typing import Any
 import msgspec
 
 from landbridge import ids, soql
-from landbridge.errors import ExternalIdNotFound, InvalidField, JsonParserError, NotFound
+from landbridge.errors import ExternalIdNotFound, InvalidField, NotFound
 from landbridge.records import MultipleMatches
 from landbridge.records.store import key_field
 from landbridge.schema import describe
 from landbridge.schema.catalog import Entity
-from landbridge.schema.model import Kind
-from landbridge.values import http_date
+from landbridge.values import http_date, parse_http_date
 from landbridge.wire.http.body import decode_object
 from landbridge.wire.http.message import Call, Needs, Reply, Route, json_reply
 
@@ -34,8 +33,10 @@ def describe_global(call: Call) -> Reply:
 def basic_info(call: Call) -> Reply:
     """`GET /sobjects/{S}`: the item of the global describe, and the records last touched."""
     entity = _entity(call)
-    recent = soql.recent(call.reader, call.server.catalog, call.access, entity, call.version, limit=10)
-    item = describe.describe_global_item(entity, call.version)
+    recent = soql.recent(
+        call.reader, call.server.front, call.server.catalog, call.access, entity, call.version, limit=10
+    )
+    item = describe.describe_global_item(entity, call.access, call.version)
     body = b'{"objectDescribe":' + msgspec.json.encode(item) + b',"recentItems":' + recent + b"}"
     return Reply(200, body)
 
@@ -76,8 +77,8 @@ def _has_it(call: Call, etag: str, changed: str) -> bool:
     since = call.request.header(b"if-modified-since")
     if since is None:
         return False
-    moment = soql.http_moment(since)
-    return moment is not None and changed[:19] <= moment
+    moment = parse_http_date(since)
+    return moment is not None and changed <= moment
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
@@ -116,7 +117,9 @@ def get(call: Call) -> Reply:
 def _row(call: Call, entity: Entity, record_id: str) -> Reply:
     wanted = call.request.query().get("fields") if b"?" in call.request.target else None
     fields = [name.strip() for name in wanted.split(",") if name.strip()] if wanted else None
-    row = soql.row(call.reader, call.server.front, call.server.catalog, call.access, entity, record_id, fields, call.version)
+    row = soql.row(
+        call.reader, call.server.front, call.server.catalog, call.access, entity, record_id, fields, call.version
+    )
     if row is None:
         raise NotFound
     headers = [] if row.modified is None else [(b"Last-Modified", http_date(row.modified).encode())]

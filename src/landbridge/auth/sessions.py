@@ -1,0 +1,140 @@
+"""
+Sessions: access tokens in Salesforce's form, kept as hashes, found in one look-up.
+
+All live sessions are in memory; the table is for the next start. A session ends after the settings' seconds without use (the
+org's clock), or when it is revoked. `last_used` is kept in memory and flushed lazily: a crash costs seconds of it.
+
+Source: `auth.md` sections 3 and 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from landbridge.access import READ_ONLY, Access
+from landbridge.chance import Chance
+from landbridge.clock import Clock
+from landbridge.ids import RecordId
+from landbridge.storage import Reader, Tx
+
+TABLES = (
+    "CREATE TABLE lb_session (hash BLOB PRIMARY KEY NOT NULL, user_id TEXT NOT NULL, client_id TEXT, "
+    "created REAL NOT NULL, last_used REAL NOT NULL) WITHOUT ROWID",
+)
+
+KEEP = "INSERT INTO lb_session (hash, user_id, client_id, created, last_used) VALUES (?, ?, ?, ?, ?)"
+KEPT = "SELECT hash, user_id, client_id, last_used FROM lb_session WHERE last_used > ?"
+USED = "UPDATE lb_session SET last_used = ? WHERE hash = ?"
+END = "DELETE FROM lb_session WHERE hash = ?"
+EXPIRE = "DELETE FROM lb_session WHERE last_used <= ?"
+RIGHTS = """
+    SELECT p."Name" FROM "User" u JOIN "Profile" p ON p."Id" = u."ProfileId" WHERE u."Id" = ? AND u."IsActive" = 1
+"""
+
+FLUSH_AFTER = 60.0
+"""Seconds by which the kept `last_used` may lag."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A live session. `id` names it in logs: part of the token's hash, never the token."""
+
+    id: str
+    hash: bytes
+    access: Access
+    client_id: str | None
+    last_used: float
+    kept: float
+    """`last_used` as the table has it; infinite for sessions that are not kept."""
+
+
+class Sessions:
+    """The sessions of one org."""
+
+    def __init__(
+        self, clock: Clock, chance: Chance, org_id: RecordId, timeout: float, hidden: frozenset[tuple[str, str]]
+    ) -> None:
+        self._clock = clock
+        self._chance = chance
+        self._org_id = org_id
+        self._timeout = timeout
+        self._hidden = hidden
+        self._live: dict[bytes, Session] = {}
+
+    def load(self, reader: Reader) -> None:
+        """Take up the sessions of the last run that have not expired."""
+        for digest, user_id, client_id, last_used in reader.all(KEPT, (self._clock.epoch() - self._timeout,)):
+            access = self.access(reader, user_id)
+            if access is not None:
+                self._live[digest] = Session(digest.hex()[:12], digest, access, client_id, last_used, last_used)
+
+    def access(self, reader: Reader, user_id: str) -> Access | None:
+        """The rights of an active user; None for anyone else."""
+        row = reader.one(RIGHTS, (user_id,))
+        if row is None:
+            return None
+        read_only = row[0] == READ_ONLY
+        return Access(RecordId(user_id), row[0], read_only, self._hidden if read_only else frozenset())
+
+    def find(self, token: str) -> Session | None:
+        """The live session of a token; being found counts as use."""
+        session = self._live.get(sha256(token.encode("latin-1", "replace")).digest())
+        if session is None:
+            return None
+        now = self._clock.epoch()
+        if now - session.last_used > self._timeout:
+            del self._live[session.hash]
+            return None
+        session.last_used = now
+        return session
+
+    def open(self, tx: Tx, access: Access, client_id: str | None) -> str:
+        """A new session; its token, which is nowhere kept. It is live once the unit has committed."""
+        token = f"{self._org_id[:15]}!{self._chance.letters(88)}"
+        digest, now = sha256(token.encode()).digest(), self._clock.epoch()
+        tx.run(KEEP, (digest, access.user_id, client_id, now, now))
+        session = Session(digest.hex()[:12], digest, access, client_id, now, now)
+        tx.after_commit(lambda: self._add(session))
+        return token
+
+    def preshare(self, token: str, access: Access) -> None:
+        """A session whose token the settings name; in memory alone, and it does not expire."""
+        digest = sha256(token.encode("latin-1", "replace")).digest()
+        self._live[digest] = Session(digest.hex()[:12], digest, access, None, float("inf"), float("inf"))
+
+    def _add(self, session: Session) -> None:
+        self._live[session.hash] = session
+
+    def revoke(self, tx: Tx, token: str) -> bool:
+        """End a session. False for a token that is none."""
+        return self._end(tx, lambda session: session.hash == sha256(token.encode("latin-1", "replace")).digest())
+
+    def revoke_app(self, tx: Tx, user_id: str, client_id: str) -> bool:
+        """End the sessions that an app holds for a user (its refresh token was revoked)."""
+        return self._end(tx, lambda s: s.client_id == client_id and s.access.user_id == user_id)
+
+    def _end(self, tx: Tx, wanted: Callable[[Session], bool]) -> bool:
+        ended = [session for session in self._live.values() if wanted(session)]
+        for session in ended:
+            tx.run(END, (session.hash,))
+        tx.after_commit(lambda: self._forget(ended))
+        return bool(ended)
+
+    def _forget(self, ended: list[Session]) -> None:
+        for session in ended:
+            self._live.pop(session.hash, None)
+
+    @property
+    def unflushed(self) -> bool:
+        """Whether some `last_used` lags by more than a minute."""
+        return any(session.last_used - session.kept > FLUSH_AFTER for session in self._live.values())
+
+    def flush(self, tx: Tx) -> None:
+        """Keep `last_used`, forget expired sessions."""
+        tx.run(EXPIRE, (self._clock.epoch() - self._timeout,))
+        for session in list(self._live.values()):
+            if session.last_used - session.kept > FLUSH_AFTER:
+                tx.run(USED, (session.last_used, session.hash))
+                session.kept = session.last_used

@@ -1,0 +1,207 @@
+"""
+Describes: what REST says of an org's objects and fields. Pure.
+
+Every key of a recorded describe is there, in the recorded (alphabetical) order. A user with fewer rights sees fewer fields and
+flags. Source: `rest.md` section 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from landbridge.schema.catalog import Catalog, Child, Entity
+from landbridge.schema.model import XSD_STRING, Field, Kind, OnDelete
+
+
+class Viewer(Protocol):
+    """Who looks: what `access.Access` is, seen from a lower rung."""
+
+    @property
+    def read_only(self) -> bool: ...
+
+    def readable(self, sobject: str, name: str) -> bool: ...
+
+
+MASTER = "012000000000000AAA"
+
+_SOAP_TYPES = {
+    "id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "long": "xsd:long",
+    "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double", "date": "xsd:date",
+    "datetime": "xsd:dateTime", "time": "xsd:time", "address": "urn:address", "location": "urn:location",
+    "base64": "xsd:base64Binary", "anyType": "xsd:anyType", "complexvalue": "xsd:anyType",
+}  # fmt: skip
+
+# Describe flag -> what it is for an object whose facts say nothing, by kind. Flags of standard objects come with them.
+_CUSTOM = {
+    "createable": True, "deletable": True, "layoutable": True, "mruEnabled": True, "queryable": True, "replicateable": True,
+    "retrieveable": True, "searchable": True, "triggerable": True, "undeletable": True, "updateable": True,
+    "compactLayoutable": True, "searchLayoutable": True,
+}  # fmt: skip
+_FLAGS: dict[Kind, dict[str, bool]] = {
+    Kind.CUSTOM: _CUSTOM,
+    # A custom setting as recorded (describe-custom).
+    Kind.SETTING: {**_CUSTOM, "mruEnabled": False, "triggerable": False, "compactLayoutable": False},
+    Kind.METADATA: {"layoutable": True, "queryable": True, "retrieveable": True, "searchable": True},
+    Kind.EVENT: {"createable": True, "triggerable": True},
+    Kind.SYSTEM: {"queryable": True, "retrieveable": True},
+    Kind.STANDARD: {"queryable": True, "retrieveable": True},
+}
+_ITEM_FLAGS = (
+    "activateable", "createable", "deepCloneable", "deletable", "deprecatedAndHidden", "feedEnabled", "hasSubtypes",
+    "isInterface", "isSubtype", "layoutable", "mergeable", "mruEnabled", "queryable", "replicateable", "retrieveable",
+    "searchable", "triggerable", "undeletable", "updateable",
+)  # fmt: skip
+_WRITES = frozenset({"createable", "updateable", "deletable", "undeletable", "mergeable"})
+
+
+def describe_global(catalog: Catalog, access: Viewer, version: float) -> dict[str, Any]:
+    """`GET /sobjects`: every object, by name."""
+    entities = sorted(catalog, key=lambda entity: entity.name)
+    return {
+        "encoding": "UTF-8",
+        "maxBatchSize": 200,
+        "sobjects": [describe_global_item(entity, access, version) for entity in entities],
+    }
+
+
+def describe_global_item(entity: Entity, access: Viewer, version: float) -> dict[str, Any]:
+    """One object as the global describe shows it."""
+    sobject = entity.sobject
+    item: dict[str, Any] = {name: flag(entity, name, access) for name in _ITEM_FLAGS}
+    item |= {
+        "custom": sobject.custom, "customSetting": entity.kind is Kind.SETTING, "keyPrefix": sobject.key_prefix,
+        "label": sobject.label, "labelPlural": sobject.label_plural, "name": sobject.name,
+        "urls": _urls(entity, version),
+    }  # fmt: skip
+    if version >= 50.0:  # absent in the replies recorded at 48.0, there at 50.0
+        item |= {"associateEntityType": None, "associateParentEntity": None}
+    return dict(sorted(item.items()))
+
+
+def flag(entity: Entity, name: str, access: Viewer) -> bool:
+    """A describe flag of an object, as this user sees it."""
+    if access.read_only and name in _WRITES:
+        return False
+    known = entity.sobject.flags.get(name)
+    return _FLAGS[entity.kind].get(name, False) if known is None else known
+
+
+def describe_sobject(catalog: Catalog, entity: Entity, access: Viewer, version: float, base_url: str) -> dict[str, Any]:
+    """`GET /sobjects/{S}/describe`."""
+    whole = describe_global_item(entity, access, version)
+    whole["urls"] = _urls(entity, version) | _ui_urls(entity, base_url)
+    whole |= {
+        "actionOverrides": [],
+        "childRelationships": [_child(child, entity) for child in catalog.children(entity.name)],
+        "compactLayoutable": flag(entity, "compactLayoutable", access), "defaultImplementation": None,
+        "extendedBy": None, "extendsInterfaces": None,
+        "fields": [describe_field(f, access) for f in entity.fields if access.readable(entity.name, f.name)],
+        "implementedBy": None, "implementsInterfaces": None, "listviewable": None, "lookupLayoutable": None,
+        "namedLayoutInfos": [], "networkScopeFieldName": None, "recordTypeInfos": _record_types(entity, version),
+        "searchLayoutable": flag(entity, "searchLayoutable", access), "sobjectDescribeOption": "FULL",
+        "supportedScopes": _scopes(entity),
+    }  # fmt: skip
+    return dict(sorted(whole.items()))
+
+
+def describe_field(field: Field, access: Viewer) -> dict[str, Any]:
+    """One field with its 57 keys."""
+    writable = not access.read_only and not field.calculated
+    return {
+        "aggregatable": field.aggregatable, "aiPredictionField": field.ai_prediction_field,
+        "autoNumber": field.auto_number, "byteLength": field.byte_length, "calculated": field.calculated,
+        "calculatedFormula": field.calculated_formula, "cascadeDelete": field.cascade_delete,
+        "caseSensitive": field.case_sensitive, "compoundFieldName": field.compound_field_name,
+        "controllerName": field.controller_name, "createable": bool(field.createable) and writable,
+        "custom": field.custom, "defaultValue": field.default_value,
+        "defaultValueFormula": field.default_value_formula, "defaultedOnCreate": field.defaulted_on_create,
+        "dependentPicklist": field.dependent_picklist, "deprecatedAndHidden": field.deprecated_and_hidden,
+        "digits": field.digits, "displayLocationInDecimal": field.display_location_in_decimal,
+        "encrypted": field.encrypted, "externalId": field.external_id, "extraTypeInfo": field.extra_type_info,
+        "filterable": field.filterable, "filteredLookupInfo": field.filtered_lookup_info,
+        "formulaTreatNullNumberAsZero": field.formula_treat_null_number_as_zero, "groupable": field.groupable,
+        "highScaleNumber": field.high_scale_number, "htmlFormatted": field.html_formatted, "idLookup": field.id_lookup,
+        "inlineHelpText": field.inline_help_text, "label": field.label, "length": field.length, "mask": field.mask,
+        "maskType": field.mask_type, "name": field.name, "nameField": field.name_field,
+        "namePointing": field.name_pointing, "nillable": field.nillable, "permissionable": field.permissionable,
+        "picklistValues": [
+            {"active": v.active, "defaultValue": v.default, "label": v.label, "validFor": v.valid_for, "value": v.value}
+            for v in field.picklist_values
+        ],
+        "polymorphicForeignKey": field.polymorphic_foreign_key, "precision": field.precision,
+        "queryByDistance": field.query_by_distance, "referenceTargetField": field.reference_target_field,
+        "referenceTo": list(field.reference_to), "relationshipName": field.relationship_name,
+        "relationshipOrder": field.relationship_order, "restrictedDelete": field.restricted_delete,
+        "restrictedPicklist": field.restricted_picklist, "scale": field.scale,
+        "searchPrefilterable": field.search_prefilterable, "soapType": soap_type(field), "sortable": field.sortable,
+        "type": field.type, "unique": field.unique, "updateable": bool(field.updateable) and writable,
+        "writeRequiresMasterRead": field.write_requires_master_read,
+    }  # fmt: skip
+
+
+def soap_type(field: Field) -> str:
+    """The type a WSDL gives the field."""
+    return "xsd:string" if field.type in XSD_STRING else _SOAP_TYPES[field.type]
+
+
+def _child(child: Child, parent: Entity) -> dict[str, Any]:
+    # A field that names several parents has one relationship name for all of them.
+    del parent
+    return {
+        "cascadeDelete": child.on_delete is OnDelete.CASCADE, "childSObject": child.sobject,
+        "deprecatedAndHidden": False, "field": child.field.name, "junctionIdListNames": [],
+        "junctionReferenceTo": [], "relationshipName": child.relationship_name,
+        "restrictedDelete": child.on_delete is OnDelete.RESTRICT,
+    }  # fmt: skip
+
+
+def _record_types(entity: Entity, version: float) -> list[dict[str, Any]]:
+    if entity.kind not in (Kind.STANDARD, Kind.CUSTOM):
+        return []
+    own = [known for known in entity.sobject.record_types if known.active]
+    rows = [(t.record_type_id, t.developer_name, t.name, False) for t in own] + [(MASTER, "Master", "Master", True)]
+    return [
+        {
+            "active": True, "available": True, "defaultRecordTypeMapping": index == 0, "developerName": developer,
+            "master": master, "name": name, "recordTypeId": type_id,
+            "urls": {"layout": f"{_base(entity, version)}/describe/layouts/{type_id}"},
+        }
+        for index, (type_id, developer, name, master) in enumerate(rows)
+    ]  # fmt: skip
+
+
+def _scopes(entity: Entity) -> list[dict[str, str]]:
+    """`everything`, and `mine` where records have owners. Team scopes need teams, which an org of ours has not."""
+    plural = entity.sobject.label_plural.lower()
+    scopes = [{"label": f"All {plural}", "name": "everything"}]
+    if entity.field("OwnerId") is not None:
+        scopes.append({"label": f"My {plural}", "name": "mine"})
+    return scopes if entity.kind in (Kind.STANDARD, Kind.CUSTOM) else []
+
+
+def _base(entity: Entity, version: float) -> str:
+    return f"/services/data/v{version:.1f}/sobjects/{entity.name}"
+
+
+def _urls(entity: Entity, version: float) -> dict[str, str]:
+    base = _base(entity, version)
+    urls = {"rowTemplate": base + "/{ID}", "describe": base + "/describe", "sobject": base}
+    if _FLAGS[entity.kind].get("layoutable") or entity.sobject.flags.get("layoutable"):
+        urls = {
+            "compactLayouts": base + "/describe/compactLayouts", "rowTemplate": base + "/{ID}",
+            "approvalLayouts": base + "/describe/approvalLayouts", "listviews": base + "/listviews",
+            "describe": base + "/describe", "quickActions": base + "/quickActions",
+            "layouts": base + "/describe/layouts", "sobject": base,
+        }  # fmt: skip
+    if entity.kind is Kind.EVENT:
+        urls["eventSchema"] = base + "/eventSchema"
+    return urls
+
+
+def _ui_urls(entity: Entity, base_url: str) -> dict[str, str]:
+    if entity.key_prefix is None:
+        return {}
+    return {
+        "uiDetailTemplate": base_url + "/{ID}", "uiEditTemplate": base_url + "/{ID}/e",
+        "uiNewRecord": f"{base_url}/{entity.key_prefix}/e",
+    }  # fmt: skip

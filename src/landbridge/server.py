@@ -1,0 +1,222 @@
+"""An org in this process: its parts, opened in order and closed in reverse. Several live side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from typing import Any
+
+from landbridge import auth, limits, records, schema, soql
+from landbridge.access import Access
+from landbridge.auth import Apps, Credentials, Grants, Passwords, Seal, Sessions
+from landbridge.auth.credentials import open_credentials
+from landbridge.chance import Chance
+from landbridge.clock import Clock
+from landbridge.config import Settings
+from landbridge.faults import Switchboard
+from landbridge.limits import Limits
+from landbridge.records import Bin, Store, capture, genesis, seed
+from landbridge.records.genesis import INTEGRATION_USER, Genesis, Org
+from landbridge.schema import Catalog, Numbers, definitions, standard, store
+from landbridge.schema import source as sources
+from landbridge.schema.source import Source
+from landbridge.soql import Front
+from landbridge.storage import Migration, SQLiteDatabase, Tx, Unit
+from landbridge.storage.folder import Folder
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = (Migration(1, (*schema.TABLES, *records.TABLES, *limits.TABLES, *auth.TABLES, *soql.TABLES)),)
+HOUSEKEEPING = 1.0
+"""Seconds between looks at what is counted in memory and has to be kept."""
+
+
+class Server:
+    """
+    Holds the parts of one org. `open` makes them, `close` ends them; what they do stands in their own rooms.
+
+    `catalog` is swapped after the commit that changed it (`catalog_changed` says when, in wire form); whoever needs one
+    view through a request reads it once.
+    """
+
+    settings: Settings
+    clock: Clock
+    chance: Chance
+    folder: Folder
+    switchboard: Switchboard
+    db: SQLiteDatabase
+    limits: Limits
+    numbers: Numbers
+    catalog: Catalog
+    catalog_changed: str
+    source: Source
+    org: Org
+    store: Store
+    bin: Bin
+    front: Front
+    describes: dict[Any, bytes]
+    captured: frozenset[str]
+    credentials: Credentials
+    apps: Apps
+    passwords: Passwords
+    sessions: Sessions
+    grants: Grants
+    access_token: str
+    notes: list[str]
+    """What a person should be told at start: what was loaded, what was not understood."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None, chance: Chance | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock()
+        self.chance = chance or Chance()
+        self.switchboard = Switchboard(self.clock, self.chance)
+        self.notes = []
+        self._closing = AsyncExitStack()
+
+    @classmethod
+    async def open(cls, settings: Settings, clock: Clock | None = None, chance: Chance | None = None) -> Server:
+        """Open an org as the settings say. Raises LandbridgeError; nothing stays open then."""
+        server = cls(settings, clock, chance)
+        try:
+            server._open_storage()
+            await server._open_org()
+            await server._open_logins()
+            await server._load()
+        except BaseException:
+            await server.close()
+            raise
+        server._keep_house()
+        return server
+
+    async def close(self) -> None:
+        """Close the parts in reverse order. A second call does nothing."""
+        await self._closing.aclose()
+
+    # --- opening, in order ---------------------------------------------------------------------------------------
+
+    def _open_storage(self) -> None:
+        self.folder = Folder.open(self.settings.data)
+        self._closing.callback(self.folder.close)
+        self.captured = frozenset(name.lower() for name in self.settings.capture)
+        self.db = SQLiteDatabase.open(
+            self.folder.database,
+            clock=self.clock,
+            new_key=self.chance.uuid,
+            migrations=MIGRATIONS,
+            durability="off" if self.folder.temporary else self.settings.durability,
+            capture=self._capture,
+        )
+        self._closing.push_async_callback(self.db.close)
+        self.limits = Limits(self.clock, self.settings.daily_api_requests)
+        self.limits.load(self.db.read_now(lambda reader: reader))
+        self.numbers = Numbers()
+        self.store = Store(self.numbers, lambda: self.captured)
+        self.bin = Bin(self.store)
+        self.front = Front()
+        self.describes = {}
+
+    def _capture(self, tx: Tx) -> None:
+        """The step every change passes; *Events* puts what it yields into the log."""
+        for captured in capture(tx.changes, self.captured):
+            tx.after_commit(lambda change=captured: log.debug("captured %s", change.change.record_id))  # type: ignore[misc]
+
+    async def _open_org(self) -> None:
+        objects = standard.load()
+        self.catalog = self.db.read_now(lambda reader: store.load(reader, objects))
+        known = self.db.read_now(genesis.load)
+        digest = standard.digest()
+        if known is None:
+            known = await self.db.write(self._genesis, Unit("genesis"))
+        elif self.db.read_now(lambda reader: genesis.get(reader, "standard")) != digest:
+            await self.db.write(lambda tx: store.add_missing(tx, self.catalog), Unit("upgrade"))
+        if self.db.read_now(lambda reader: genesis.get(reader, "standard")) != digest:
+            await self.db.write(self._stamp_standard, Unit("upgrade"))
+        self.org = known
+        self.catalog_changed = self.db.read_now(lambda reader: genesis.get(reader, "catalog_changed")) or ""
+
+    def _genesis(self, tx: Tx) -> Org:
+        store.create_all(tx, self.catalog)
+        return Genesis(tx, self.catalog, self.numbers, self.chance).make(self.settings.username)
+
+    def _stamp_standard(self, tx: Tx) -> None:
+        definitions.write(tx, self.catalog)
+        genesis.put(tx, "standard", standard.digest())
+        genesis.put(tx, "catalog_changed", tx.stamp)
+
+    async def _open_logins(self) -> None:
+        self.credentials = open_credentials(self.folder.path, self.settings, self.chance, INTEGRATION_USER)
+        self.apps = Apps(Seal(self.folder.path, self.chance))
+        self.passwords = Passwords(self.db, self.clock, self.credentials)
+        hidden = frozenset((a.lower(), b.lower()) for a, b in (pair.split(".") for pair in self.settings.hide))
+        self.sessions = Sessions(self.clock, self.chance, self.org.org_id, self.settings.session_timeout, hidden)
+        self.sessions.load(self.db.read_now(lambda reader: reader))
+        self.grants = Grants(self.db, self.clock, self.org.org_id, self.apps, self.passwords, self.sessions)
+        if self.settings.password is not None:
+            await self.passwords.forget(self.org.admin_id)
+        await self.db.write(self._keep_apps, Unit("apps"))
+        admin = Access(self.org.admin_id)
+        if self.settings.access_token is not None:
+            self.sessions.preshare(self.settings.access_token, admin)
+            self.access_token = self.settings.access_token
+        else:
+            self.access_token = await self.grants.open_session(admin, None)
+
+    def _keep_apps(self, tx: Tx) -> None:
+        mine = self.credentials
+        self.apps.keep(tx, mine.client_id, mine.client_secret, self.org.admin_id)
+        self.apps.keep_refresh(tx, mine.refresh_token, self.org.admin_id, mine.client_id)
+        for app in self.settings.connected_app[1:]:
+            client_id, _, secret = app.partition(":")
+            self.apps.keep(tx, client_id, secret, None)
+
+    async def _load(self) -> None:
+        self.source = sources.read(self.settings.source, self.catalog)
+        if self.settings.source:
+            self.catalog = await self.db.write(self._take_source, Unit("source"))
+            self.catalog_changed = self.db.read_now(lambda reader: genesis.get(reader, "catalog_changed")) or ""
+            self.captured |= frozenset(entity.lower() for entity in self.source.captured)
+            self.notes.append(self.source.summary())
+        admin = Access(self.org.admin_id)
+        for path in self.settings.seed:
+            self.notes.append(await seed.load(self.db, self.store, self.catalog, admin, path))
+
+    def _take_source(self, tx: Tx) -> Catalog:
+        after = store.apply(tx, self.catalog, self.source.objects, self.numbers, allow_drop=self.settings.allow_drop)
+        if after is not self.catalog:
+            definitions.write(tx, after)
+            genesis.put(tx, "catalog_changed", tx.stamp)
+        seed.metadata_records(tx, self.numbers, after, self.source.records)
+        return after
+
+    # --- while it is open ----------------------------------------------------------------------------------------
+
+    def _keep_house(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._flush_counters())
+        self._closing.push_async_callback(_end, task)
+
+    async def _flush_counters(self) -> None:
+        """Counters live in memory and are kept each second; the last time when the server closes."""
+        try:
+            while True:
+                await self.clock.sleep(HOUSEKEEPING)
+                await self._flush()
+        finally:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if self.limits.unflushed or self.sessions.unflushed:
+            try:
+                await self.db.write(self._flush_work, Unit("housekeeping"))
+            except Exception:
+                # A full disk: requests say so to their callers; counting goes on in memory.
+                log.warning("counters could not be kept", exc_info=True)
+
+    def _flush_work(self, tx: Tx) -> None:
+        self.limits.flush(tx)
+        self.sessions.flush(tx)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,208 @@
+"""
+Statements run: the first page, the pages after it, single rows. The only part of this room that touches the database.
+
+A query of one page is one statement. Only when a page comes back full are the rows counted and the key of its last row
+read, so that the next page goes on after that key: never by OFFSET, which gets slower page by page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from landbridge.access import Access
+from landbridge.errors import InvalidQueryLocator, NoSuchColumn, QueryError
+from landbridge.schema.catalog import Catalog, Entity
+from landbridge.soql.bind import BoundQuery, Column, Compound, Node, Test, bind, compound_parts
+from landbridge.soql.emit import Statement, after, emit
+from landbridge.soql.parse import parse
+from landbridge.soql.preamble import located
+from landbridge.storage import Reader, Value
+
+_CACHE = 2048
+"""Statements kept per org; when full, the oldest half goes."""
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a query goes on: after the row with this sort key. JSON-serialisable, so that it outlives the process."""
+
+    text: str
+    version: float
+    all_rows: bool
+    key: list[Any]
+    sent: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a result: `records` is their JSON array; `next` is None on the last page."""
+
+    total: int
+    records: bytes
+    count: int
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record as JSON; `modified` is when it was last changed (stored form), None where the object does not say."""
+
+    json: bytes
+    modified: str | None
+
+
+class Front:
+    """Texts to statements, remembered: by text, catalogue version, access fingerprint, API version and call."""
+
+    def __init__(self) -> None:
+        self._statements: dict[tuple[str, int, str, float, bool], Statement] = {}
+        self._rows: dict[tuple[str, tuple[str, ...] | None, int, str, float], Statement] = {}
+
+    def prepare(
+        self, text: str, catalog: Catalog, access: Access, version: float, *, all_rows: bool = False
+    ) -> Statement:
+        """The statement of a text. Raises QueryErrors with their preamble."""
+        key = (text, catalog.version, access.fingerprint, version, all_rows)
+        statement = self._statements.get(key)
+        if statement is None:
+            try:
+                bound = bind(parse(text), catalog, access, all_rows=all_rows)
+            except QueryError as error:
+                raise located(error, text) from None
+            statement = emit(bound, version, text)
+            _remember(self._statements, key, statement)
+        return statement
+
+    def row(
+        self, catalog: Catalog, access: Access, entity: Entity, fields: tuple[str, ...] | None, version: float
+    ) -> Statement:
+        """The statement that reads one record by Id: these fields, or all that the access can read."""
+        key = (entity.name, fields, catalog.version, access.fingerprint, version)
+        statement = self._rows.get(key)
+        if statement is None:
+            statement = emit(_row_query(access, entity, fields), version)
+            _remember(self._rows, key, statement)
+        return statement
+
+
+def _remember(cache: dict[Any, Statement], key: Any, statement: Statement) -> None:
+    if len(cache) >= _CACHE:
+        for old in list(cache)[: _CACHE // 2]:
+            cache.pop(old, None)
+    cache[key] = statement
+
+
+def _row_query(access: Access, entity: Entity, names: tuple[str, ...] | None) -> BoundQuery:
+    root = Node(entity)
+    fields = [entity.field(name) for name in names] if names is not None else list(entity.fields)
+    for name, found in zip(names or [f.name for f in entity.fields], fields, strict=True):
+        if found is None or not access.readable(entity.name, found.name):
+            if names is not None:
+                raise NoSuchColumn(name, entity.name)
+            continue
+        root.items[found.name] = (
+            Compound(0, tuple(compound_parts(entity, found))) if found.is_compound else Column((0,), (found,))
+        )
+    record_id = entity.field("Id")
+    assert record_id is not None
+    # The parameter's value is laid in at run: p0.
+    where = Test(Column((0,), (record_id,)), "=", ("",))
+    return BoundQuery(entity, root, False, (), where, (), 1, 0, False)
+
+
+def row(
+    reader: Reader, front: Front, catalog: Catalog, access: Access, entity: Entity, record_id: str,
+    fields: list[str] | None, version: float,
+) -> Row | None:  # fmt: skip
+    """One live record by Id; None where there is none. Raises NoSuchColumn for a field that is not there."""
+    names = None if fields is None else tuple(fields)
+    if not entity.sobject.has_table:
+        return None
+    statement = front.row(catalog, access, entity, names, version)
+    changed = 't0."LastModifiedDate"' if entity.field("LastModifiedDate") is not None else "NULL"
+    found = reader.one(
+        f"SELECT {statement.shape}, m FROM (SELECT {statement.columns}, {changed} AS m FROM {statement.source}"
+        f"{statement.where})",
+        {"p0": record_id},
+    )
+    return None if found is None else Row(found[0].encode(), found[1])
+
+
+def run(reader: Reader, statement: Statement, *, batch: int) -> Page:
+    """The first page of a statement."""
+    limit = statement.limit
+    if statement.count:
+        return _count(reader, statement)
+    size = batch if limit is None else min(batch, limit)
+    count, records = _page(reader, statement, "", {}, size, statement.offset)
+    if count < size or count == limit:
+        return Page(count, records, count, None)
+    total = _total(reader, statement)
+    if total <= count:
+        return Page(count, records, count, None)
+    key = _key(reader, statement, "", {}, statement.offset + count - 1)
+    return Page(total, records, count, Cursor(statement.text, statement.version, statement.all_rows, key, count, total))
+
+
+def resume(reader: Reader, front: Front, catalog: Catalog, access: Access, cursor: Cursor, *, batch: int) -> Page:
+    """The page after a cursor. Raises InvalidQueryLocator when the statement no longer has this shape."""
+    statement = front.prepare(cursor.text, catalog, access, cursor.version, all_rows=cursor.all_rows)
+    if len(cursor.key) != len(statement.sort):
+        raise InvalidQueryLocator
+    size = min(batch, cursor.total - cursor.sent)
+    condition, params = after(statement, cursor.key)
+    count, records = _page(reader, statement, condition, params, size, 0)
+    sent = cursor.sent + count
+    if count < size or sent >= cursor.total:
+        return Page(cursor.total, records, count, None)
+    key = _key(reader, statement, condition, params, count - 1)
+    rest = msgspec.structs.replace(cursor, key=key, sent=sent)
+    return Page(cursor.total, records, count, rest)
+
+
+def _page(
+    reader: Reader, statement: Statement, condition: str, params: dict[str, Value], size: int, skip: int
+) -> tuple[int, bytes]:
+    found = reader.one(statement.page(condition), {**statement.params, **params, "batch": size, "skip": skip})
+    assert found is not None
+    return found[0], found[1].encode()
+
+
+def _key(reader: Reader, statement: Statement, condition: str, params: dict[str, Value], skip: int) -> list[Any]:
+    found = reader.one(statement.keys(condition), {**statement.params, **params, "skip": skip})
+    assert found is not None
+    return list(found)
+
+
+def _total(reader: Reader, statement: Statement) -> int:
+    """All rows of the query, OFFSET and LIMIT taken into account."""
+    found = reader.one(statement.total(), statement.params)
+    assert found is not None
+    rest: int = max(0, found[0] - statement.offset)
+    return rest if statement.limit is None else min(rest, statement.limit)
+
+
+def _count(reader: Reader, statement: Statement) -> Page:
+    return Page(_total(reader, statement), b"[]", 0, None)
+
+
+def query_json(page: Page, next_url: str | None) -> bytes:
+    """A page as REST answers it; nextRecordsUrl stands between done and records, and only where there is one."""
+    more = b"" if next_url is None else b'"nextRecordsUrl":"' + next_url.encode() + b'",'
+    done = b"true" if page.next is None else b"false"
+    return b'{"totalSize":%d,"done":%b,%b"records":%b}' % (page.total, done, more, page.records)
+
+
+def recent(
+    reader: Reader, front: Front, catalog: Catalog, access: Access, entity: Entity, version: float, *, limit: int
+) -> bytes:
+    """The records of an object last changed by anybody, as `recentItems` shows them: attributes, Id and Name."""
+    name = entity.name_field
+    if not entity.sobject.has_table or entity.field("LastModifiedDate") is None:
+        return b"[]"
+    shown = "" if name is None else f", {name.name}"
+    text = f"SELECT Id{shown} FROM {entity.name} ORDER BY LastModifiedDate DESC LIMIT {int(limit)}"
+    return run(reader, front.prepare(text, catalog, access, version), batch=limit).records

@@ -1,0 +1,267 @@
+"""
+One request through the org: route, session, switchboard, database, reply.
+
+`handle` is a plain function that answers through a callback: no task and no coroutine on the way of a read or a write.
+Reads run at once (or beside the loop, when a handler hands back a `Beside`), writes join the group that commits at the end
+of this turn of the loop, only OUTSIDE routes get a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from landbridge.access import Access
+from landbridge.errors import (
+    BadRequest,
+    InvalidSessionId,
+    MethodNotAllowed,
+    OAuthError,
+    RequestLimitExceeded,
+    SalesforceError,
+    StorageFailed,
+    UnknownException,
+)
+from landbridge.ids import RecordId
+from landbridge.storage import DatabaseLost, Unit
+from landbridge.wire.http.message import JSON, Beside, Call, Handler, Needs, Reply, Request, Route
+from landbridge.wire.http.routing import RouteTable
+
+if TYPE_CHECKING:
+    from landbridge.server import Server
+
+log = logging.getLogger(__name__)
+
+Respond = Callable[[Reply], None]
+
+_CLIENT = re.compile(r"\bclient\s*=\s*([^,;]+)", re.IGNORECASE)
+_OVERRIDE = re.compile(rb"[?&]_HttpMethod=([A-Za-z]+)")
+NOBODY = Access(RecordId(""), "")
+
+
+class Core:
+    """The requests of one server."""
+
+    def __init__(self, server: Server, table: RouteTable) -> None:
+        self._server = server
+        self._table = table
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def handle(self, request: Request, respond: Respond) -> None:
+        """Answer `request` by calling `respond` once, now or later on the loop. Never raises."""
+        correlation_id = self._server.chance.hex(32)
+        info: list[bytes] = []
+
+        def answer(reply: Reply) -> None:
+            self._finish(reply, correlation_id, info[0] if info else None)
+            respond(reply)
+
+        try:
+            call, route = self._open(request, correlation_id, info)
+            self._run(call, route, answer)
+        except Exception as error:
+            answer(self._error(error, correlation_id))
+
+    # --- opening -----------------------------------------------------------------------------------------------
+
+    def _open(self, request: Request, correlation_id: str, info: list[bytes]) -> tuple[Call, Route]:
+        server = self._server
+        found = self._table.match(_method(request), request.path())
+        route = found.route
+        access, session_id = NOBODY, None
+        if route.authenticated:
+            token = bearer(request)
+            session = None if token is None else server.sessions.find(token)
+            if session is None:
+                raise InvalidSessionId
+            access, session_id = session.access, session.id
+            if route.metered:
+                used = server.limits.count_api_call()
+                info.append(server.limits.info())
+                if used > server.limits.maximum:
+                    raise RequestLimitExceeded
+        call = Call(server, request, found.params, found.version, access, None, session_id, correlation_id)
+        return call, route
+
+    # --- running -----------------------------------------------------------------------------------------------
+
+    def _run(self, call: Call, route: Route, answer: Respond) -> None:
+        strike = self._server.switchboard.strike("http.request", {"call": call, "route": route})
+        if strike is not None:
+            if strike.delay:
+                self._start(self._late(strike.delay, strike.error, call, route, answer))
+                return
+            if strike.error is not None:
+                raise strike.error
+        self._go(call, route, answer)
+
+    def _go(self, call: Call, route: Route, answer: Respond) -> None:
+        needs = route.needs
+        if needs is Needs.WRITE:
+            self._write(call, cast("Handler", route.handler), answer)
+        elif needs is Needs.OUTSIDE:
+            self._start(self._outside(call, cast("Callable[[Call], Awaitable[Reply]]", route.handler), answer))
+        else:
+            self._read(call, cast("Handler", route.handler), answer)
+
+    def _read(self, call: Call, handler: Handler, answer: Respond) -> None:
+        db = self._server.db
+
+        def work(reader: Any) -> Reply | Beside:
+            call.tx = reader
+            return handler(call)
+
+        reply = db.read_now(work)
+        if isinstance(reply, Reply):
+            self._keep(call, reply, answer)
+            return
+
+        def done(result: Reply | None, error: BaseException | None) -> None:
+            if error is not None:
+                answer(self._error(error, call.correlation_id))
+            else:
+                assert result is not None
+                self._keep(call, result, answer)
+
+        db.read_later(reply.work, done)
+
+    def _keep(self, call: Call, reply: Reply, answer: Respond) -> None:
+        """Make durable what the reply promises, then send it."""
+        if reply.after is None:
+            answer(reply)
+            return
+
+        def done(_: None, error: BaseException | None) -> None:
+            answer(reply if error is None else self._error(error, call.correlation_id))
+
+        self._server.db.submit(reply.after, unit(call), done)
+
+    def _write(self, call: Call, handler: Handler, answer: Respond) -> None:
+        def work(tx: Any) -> Reply:
+            call.tx = tx
+            return at_once(handler(call), tx)
+
+        def done(reply: Reply | None, error: BaseException | None) -> None:
+            if error is not None:
+                answer(self._error(error, call.correlation_id))
+            else:
+                assert reply is not None
+                answer(reply)
+
+        self._server.db.submit(work, unit(call), done)
+
+    async def _outside(self, call: Call, handler: Callable[[Call], Awaitable[Reply]], answer: Respond) -> None:
+        try:
+            reply = await handler(call)
+        except Exception as error:
+            reply = self._error(error, call.correlation_id)
+        answer(reply)
+
+    async def _late(self, delay: float, error: Exception | None, call: Call, route: Route, answer: Respond) -> None:
+        await self._server.clock.sleep(delay)
+        try:
+            if error is not None:
+                raise error
+            self._go(call, route, answer)
+        except Exception as raised:
+            answer(self._error(raised, call.correlation_id))
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End the tasks of OUTSIDE routes and wait for them."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- replies -----------------------------------------------------------------------------------------------
+
+    def _finish(self, reply: Reply, correlation_id: str, info: bytes | None) -> None:
+        request_id = correlation_id.encode()
+        reply.headers.append((b"X-SFDC-Request-Id", request_id))
+        reply.headers.append((b"X-Request-Id", request_id))
+        if info is not None:
+            reply.headers.append((b"Sforce-Limit-Info", info))
+
+    def _error(self, error: BaseException, correlation_id: str) -> Reply:
+        """The reply to an error: Salesforce's own as they are, ours without their text."""
+        if isinstance(error, SalesforceError):
+            return error_reply(error)
+        if isinstance(error, OAuthError):
+            body = msgspec.json.encode({"error": error.error, "error_description": error.description})
+            return Reply(error.status, body, headers=[(b"Cache-Control", b"no-store")])
+        if isinstance(error, DatabaseLost):
+            return error_reply(StorageFailed(str(error)))
+        log.error("a request failed", extra={"correlation_id": correlation_id}, exc_info=error)
+        return error_reply(UnknownException(correlation_id))
+
+
+def error_reply(error: SalesforceError) -> Reply:
+    """The JSON array of one Salesforce error, with the headers that go with it."""
+    headers: list[tuple[bytes, bytes]] = []
+    if isinstance(error, InvalidSessionId):
+        headers.append((b"WWW-Authenticate", b"Token"))
+    elif isinstance(error, MethodNotAllowed):
+        headers.append((b"Allow", ",".join(error.allowed).encode()))
+    return Reply(error.status, msgspec.json.encode([error.body()]), JSON, headers)
+
+
+def bearer(request: Request) -> str | None:
+    """The access token of a request: `Authorization: Bearer` or `OAuth`; None where there is none."""
+    value = request.headers.get(b"authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.partition(b" ")
+    if scheme.lower() not in (b"bearer", b"oauth"):
+        return None
+    return token.strip().decode("latin-1")
+
+
+def _method(request: Request) -> str:
+    """The verb; a POST may name another one (`?_HttpMethod=PATCH`), for clients that can't send it."""
+    if request.method == "POST" and b"_HttpMethod=" in request.target:
+        match = _OVERRIDE.search(request.target)
+        if match is not None:
+            return match[1].decode().upper()
+    return request.method
+
+
+def unit(call: Call) -> Unit:
+    """Who is behind a write: travels into events and the journal."""
+    options = call.request.headers.get(b"sforce-call-options")
+    match = _CLIENT.search(options.decode("latin-1")) if options is not None else None
+    return Unit(call.correlation_id, call.access.user_id, match[1].strip() if match else "rest")
+
+
+def at_once(reply: Reply | Beside, tx: Any) -> Reply:
+    """A handler's answer inside a transaction: what would run beside runs on it, what must be kept is kept in it."""
+    if isinstance(reply, Beside):
+        reply = reply.work(tx)
+    if reply.after is not None:
+        reply.after(tx)
+        reply.after = None
+    return reply
+
+
+def dispatch(call: Call, table: RouteTable, method: str, path: str) -> Reply:
+    """
+    Run one subrequest inside the transaction that `call.tx` is: what composite resources are made of.
+
+    Errors become replies. OUTSIDE routes are refused.
+    """
+    try:
+        found = table.match(method, path)
+        if found.route.needs is Needs.OUTSIDE:
+            raise BadRequest("this resource can't be part of a composite request")
+        call.params, call.version = found.params, found.version
+        return at_once(cast("Handler", found.route.handler)(call), call.tx)
+    except SalesforceError as error:
+        return error_reply(error)
