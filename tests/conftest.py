@@ -67,5 +67,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def org(home: Path) -> Iterator[RunningOrg]:
     """An org with the sample shop, in memory, answering on a port of its own; one per module."""
     shop = ROOT / "examples" / "shop"
-    with RunningOrg(home=home, source=(shop,), seed=(shop / "data" / "plan.json",), daily_api_requests=1_000_000) as running:
+    with RunningOrg(
+        home=home, source=(shop,), seed=(shop / "data" / "plan.json",), daily_api_requests=1_000_000
+    ) as running:
         yield running

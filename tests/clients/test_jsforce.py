@@ -12,7 +12,9 @@ from tests.support.running import RunningOrg
 pytestmark = pytest.mark.client
 
 Run = Callable[[str], Any]
-LOGIN = "const c = new jsforce.Connection({loginUrl: org.url, version: '66.0'}); await c.login(org.username, org.password);"
+LOGIN = (
+    "const c = new jsforce.Connection({loginUrl: org.url, version: '66.0'}); await c.login(org.username, org.password);"
+)
 SESSION = "const c = new jsforce.Connection({instanceUrl: org.url, accessToken: org.access_token, version: '66.0'});"
 
 

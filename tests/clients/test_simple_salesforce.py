@@ -45,10 +45,16 @@ def test_simple_salesforce_reads_the_sample_over_tls(sf: Salesforce) -> None:
 @pytest.mark.ledger("rest.get", "observed", "recordings rest-get-account-row, rest-get-lead-row")
 @pytest.mark.ledger("rest.update", "observed", "recording rest-patch")
 @pytest.mark.ledger("rest.delete", "observed", "recording rest-delete")
-@pytest.mark.ledger("route.POST /services/data/{version}/sobjects/{sobject}", "observed", "recording rest-create-account")
-@pytest.mark.ledger("route.GET /services/data/{version}/sobjects/{sobject}/{id}", "observed", "recording rest-get-account-row")
+@pytest.mark.ledger(
+    "route.POST /services/data/{version}/sobjects/{sobject}", "observed", "recording rest-create-account"
+)
+@pytest.mark.ledger(
+    "route.GET /services/data/{version}/sobjects/{sobject}/{id}", "observed", "recording rest-get-account-row"
+)
 @pytest.mark.ledger("route.PATCH /services/data/{version}/sobjects/{sobject}/{id}", "observed", "recording rest-patch")
-@pytest.mark.ledger("route.DELETE /services/data/{version}/sobjects/{sobject}/{id}", "observed", "recording rest-delete")
+@pytest.mark.ledger(
+    "route.DELETE /services/data/{version}/sobjects/{sobject}/{id}", "observed", "recording rest-delete"
+)
 def test_simple_salesforce_creates_reads_updates_and_deletes(sf: Salesforce) -> None:
     made = sf.Contact.create({"LastName": "Lovelace", "FirstName": "Ada", "Email": "ada@example.com"})
     read = sf.Contact.get(made["id"])
@@ -65,9 +71,13 @@ def test_simple_salesforce_creates_reads_updates_and_deletes(sf: Salesforce) -> 
 
 @pytest.mark.ledger("rest.upsert", "observed", "recordings rest-upsert-created-v29, rest-upsert-updated-v29")
 @pytest.mark.ledger(
-    "route.PATCH /services/data/{version}/sobjects/{sobject}/{field}/{value}", "observed", "recording rest-upsert-created-v29"
+    "route.PATCH /services/data/{version}/sobjects/{sobject}/{field}/{value}",
+    "observed",
+    "recording rest-upsert-created-v29",
 )
-@pytest.mark.ledger("route.GET /services/data/{version}/sobjects/{sobject}/{field}/{value}", "documented", "rest.md section 3")
+@pytest.mark.ledger(
+    "route.GET /services/data/{version}/sobjects/{sobject}/{field}/{value}", "documented", "rest.md section 3"
+)
 def test_simple_salesforce_upserts_and_reads_by_external_id(sf: Salesforce) -> None:
     created = sf.Seed_Packet__c.upsert("Sku__c/SS-1", {"Name": "Borage"})
     updated = sf.Seed_Packet__c.upsert("Sku__c/SS-1", {"Price__c": 2.5})
@@ -78,9 +88,13 @@ def test_simple_salesforce_upserts_and_reads_by_external_id(sf: Salesforce) -> N
 
 
 @pytest.mark.ledger("rest.describe", "observed", "recordings describe-account, describe-custom")
-@pytest.mark.ledger("route.GET /services/data/{version}/sobjects/{sobject}/describe", "observed", "recording describe-account")
+@pytest.mark.ledger(
+    "route.GET /services/data/{version}/sobjects/{sobject}/describe", "observed", "recording describe-account"
+)
 @pytest.mark.ledger("route.GET /services/data/{version}/sobjects", "observed", "recording describe-global")
-@pytest.mark.ledger("route.GET /services/data/{version}/sobjects/{sobject}", "observed", "rest.md section 3 (recorded v63)")
+@pytest.mark.ledger(
+    "route.GET /services/data/{version}/sobjects/{sobject}", "observed", "rest.md section 3 (recorded v63)"
+)
 def test_simple_salesforce_describes(sf: Salesforce) -> None:
     everything = sf.describe()
     account = sf.Account.describe()

@@ -11,7 +11,6 @@ from landbridge.storage import SQLiteDatabase
 from tests.support.storage import open_database
 
 
-
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[SQLiteDatabase]:
     database = open_database(tmp_path / "org.sqlite")

@@ -97,7 +97,9 @@ def _numbers(folder: Path) -> dict[str, set[int]]:
 
 @pytest.mark.slow
 @pytest.mark.ledger("storage.power-cut", "documented", "our promise: full durability")
-async def test_every_acknowledged_unit_survives_200_power_cuts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_every_acknowledged_unit_survives_200_power_cuts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     load = Load(tmp_path, CUTS, seed=7)
     await load.run("full")
 

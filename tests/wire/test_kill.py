@@ -128,7 +128,16 @@ def test_sessions_and_logins_survive_a_restart(tmp_path: Path, home: Path) -> No
         again = second.ready
 
     assert reply.status == 200
-    same = ("username", "password", "security_token", "client_id", "client_secret", "refresh_token", "org_id", "user_id")
+    same = (
+        "username",
+        "password",
+        "security_token",
+        "client_id",
+        "client_secret",
+        "refresh_token",
+        "org_id",
+        "user_id",
+    )
     assert {key: ready[key] for key in same} == {key: again[key] for key in same}
 
 

@@ -109,7 +109,11 @@ def test_an_update_answers_204_without_content_type(org: RunningOrg) -> None:
 
     assert (reply.status, reply.raw) == (204, b"")
     assert "content-type" not in reply.headers
-    assert org.get("Account", record_id, "Name", "Phone") | {"attributes": 0} == {"attributes": 0, "Name": "x", "Phone": None}
+    assert org.get("Account", record_id, "Name", "Phone") | {"attributes": 0} == {
+        "attributes": 0,
+        "Name": "x",
+        "Phone": None,
+    }
 
 
 @ledger("rest.method-override", "documented", "rest.md section 3")
@@ -189,7 +193,9 @@ def test_a_parent_is_named_by_its_external_id(org: RunningOrg) -> None:
     order = org.create("Garden_Order__c", Customer__r={"Garden_Club_Number__c": "GC-77"})
 
     assert org.get("Garden_Order__c", order)["Customer__c"] == club
-    assert refused(org, "Garden_Order__c", Customer__r={"Garden_Club_Number__c": "nobody"})["errorCode"] == "INVALID_FIELD"
+    assert (
+        refused(org, "Garden_Order__c", Customer__r={"Garden_Club_Number__c": "nobody"})["errorCode"] == "INVALID_FIELD"
+    )
 
 
 @ledger("rest.custom-name-defaults-to-id", "observed", "recording soql-custom-object-default-name")
@@ -436,7 +442,9 @@ def test_a_body_may_not_name_the_id_or_the_key_of_the_path(org: RunningOrg) -> N
 def test_objects_that_take_no_writes_say_so(org: RunningOrg) -> None:
     assert refused(org, "EntityDefinition", Label="x")["errorCode"] == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
     org_id = org.ready["org_id"]
-    assert only(org.data("DELETE", f"/sobjects/Organization/{org_id}"), 400)["errorCode"] == "INVALID_TYPE_FOR_OPERATION"
+    assert (
+        only(org.data("DELETE", f"/sobjects/Organization/{org_id}"), 400)["errorCode"] == "INVALID_TYPE_FOR_OPERATION"
+    )
 
 
 @ledger("error.InsufficientAccess", "documented", "rest.md section 9")
@@ -454,7 +462,12 @@ def test_the_read_only_user_cannot_write(org: RunningOrg, method: str, path: str
 @ledger("error.Unsupported", "differs", "a real org answers these; Landbridge says aloud that it does not yet")
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/composite"), ("GET", "/search?q=x"), ("POST", "/sobjects/Packing_Event__e"), ("GET", "/query?explain=x")],
+    [
+        ("POST", "/composite"),
+        ("GET", "/search?q=x"),
+        ("POST", "/sobjects/Packing_Event__e"),
+        ("GET", "/query?explain=x"),
+    ],
 )
 def test_what_is_not_done_yet_says_so(org: RunningOrg, method: str, path: str) -> None:
     error = only(org.data(method, path, {"Status__c": "x"} if method == "POST" else None), 501)

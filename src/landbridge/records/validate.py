@@ -36,6 +36,7 @@ from landbridge.records.shape import Shape
 from landbridge.schema.model import Field
 
 _EMAIL = re.compile(r"[^\s@<>(),;:\\\"\[\]]+@[^\s@<>(),;:\\\"\[\]]+\.[^\s@<>(),;:\\\"\[\].]+\Z")
+_BLANKS = " \t\r\n\f\v"
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -159,7 +160,7 @@ def text_of(found: Field, value: Any, kind: str = "string") -> str:
         raise _cannot(kind, value)
     if "\x00" in text or _UNSEEN.search(text):
         text = _UNSEEN.sub("", text)  # control characters can't be stored on the platform; guessed: they are dropped
-    return text if found.type == "textarea" else text.strip()
+    return text if found.type == "textarea" else text.strip(_BLANKS)
 
 
 def _text(found: Field, value: Any) -> str | None:

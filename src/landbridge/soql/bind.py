@@ -45,17 +45,25 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeOf:
+    """What object a polymorphic parent is: told from the Id in `reference` of table `base`, by (key prefix, name)."""
+
+    base: int
+    reference: Field
+    names: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """
     A field of one table, or the same field of several (a polymorphic parent: only one of them has the row).
 
-    `field` None is `Type` of a polymorphic parent, told from the Id in `reference` of table `base`.
+    Without fields it is the `Type` of a polymorphic parent.
     """
 
     tables: tuple[int, ...]
     fields: tuple[Field, ...]
-    reference: Field | None = None
-    base: int = 0
+    kind: TypeOf | None = None
 
     @property
     def field(self) -> Field | None:
@@ -67,9 +75,8 @@ class Node:
     """One object of the output: its own columns by key, in order, and the parents among them."""
 
     entity: Entity | None
-    """None: polymorphic, its type is told from its Id."""
-    base: int = 0
-    reference: Field | None = None
+    """None: polymorphic, `kind` tells what it is."""
+    kind: TypeOf | None = None
     joins: tuple[int, ...] = (0,)
     items: dict[str, Column | Node | Compound] = field(default_factory=dict)
 
@@ -228,10 +235,14 @@ class _Binder:
         assert reference is not None
         return self._polymorphic(reference, base, name, path.at)
 
+    def _type_of(self, reference: Field, base: int) -> TypeOf:
+        names = tuple((t.key_prefix, t.name) for t in self._targets(reference) if t.key_prefix is not None)
+        return TypeOf(base, reference, names)
+
     def _polymorphic(self, reference: Field, base: int, name: str, at: int) -> Column:
         """A field of a parent that may be of several objects: every target that has it is joined."""
         if name.lower() == "type":
-            return Column((), (), reference, base)
+            return Column((), (), self._type_of(reference, base))
         tables: list[int] = []
         fields: list[Field] = []
         for target in self._targets(reference):
@@ -245,7 +256,7 @@ class _Binder:
                 + _APPEND.format(what="field", tail="__c", named="custom field name"),
                 at,
             )
-        return Column(tuple(tables), tuple(fields), reference, base)
+        return Column(tuple(tables), tuple(fields))
 
     # --- SELECT ------------------------------------------------------------------------------------------------
 
@@ -279,7 +290,7 @@ class _Binder:
                 node = existing
             else:
                 polymorphic = len(targets) != 1
-                made = Node(None if polymorphic else targets[0], table, reference)
+                made = Node(None if polymorphic else targets[0], self._type_of(reference, table))
                 if not polymorphic:
                     made.joins = (self._join(table, reference, targets[0]),)
                 node.items[key] = made
@@ -436,4 +447,4 @@ def _like(node: Compare, column: Column) -> str:
         )
     if node.value.kind != "string":
         return str(stored(column, node.value, node.path))
-    return node.value.raw
+    return str(node.value.value)

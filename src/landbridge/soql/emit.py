@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from landbridge import values
 from landbridge.schema.catalog import Entity
 from landbridge.schema.model import Field
-from landbridge.soql.bind import Bound, BoundQuery, Column, Compound, Group, Inverse, Node, Sort, Test
+from landbridge.soql.bind import Bound, BoundQuery, Column, Compound, Group, Inverse, Node, Sort, Test, TypeOf
 from landbridge.storage import Value
 from landbridge.storage.dialect import quote
 
@@ -135,9 +135,9 @@ class _Emitter:
             kind = _text(node.entity.name)
             url = f"{_text(self._path(node.entity.name))} || {record_id}"
         else:
-            assert node.reference is not None
-            record_id = self._inner(f"t{node.base}.{quote(node.reference.name)}")
-            kind = self._type_of(node.reference, record_id)
+            assert node.kind is not None
+            record_id = self._inner(_parent_id(node.kind))
+            kind = _type_of(node.kind, record_id)
             url = f"{_text(self._path(''))} || {kind} || '/' || {record_id}"
         pairs = [("attributes", f"json_object('type', {kind}, 'url', {url})")]
         pairs += [(key, self._value(item, record_id)) for key, item in node.items.items()]
@@ -157,8 +157,8 @@ class _Emitter:
             return self._compound(item)
         found = item.field
         if found is None:
-            assert item.reference is not None
-            return self._type_of(item.reference, self._inner(f"t{item.base}.{quote(item.reference.name)}"))
+            assert item.kind is not None
+            return _type_of(item.kind, self._inner(_parent_id(item.kind)))
         if found.name == _PHOTO:
             return f"'/services/images/photo/' || {record_id}"
         if found.calculated:
@@ -177,15 +177,6 @@ class _Emitter:
         whole = _object([(key, values.json_sql(part.type, column)) for key, column, part in parts])
         return f"json(CASE WHEN {empty} THEN NULL ELSE {whole} END)"
 
-    def _type_of(self, reference: Field, column: str) -> str:
-        """The name of the object an Id belongs to, told from its key prefix."""
-        cases = "".join(
-            f" WHEN {_text(join.entity.key_prefix or '')} THEN {_text(join.entity.name)}"
-            for join in self.bound.joins
-            if join.reference is reference
-        )
-        return f"CASE substr({column}, 1, 3){cases} END" if cases else "NULL"
-
     # --- FROM, WHERE, ORDER BY -----------------------------------------------------------------------------------
 
     def source(self) -> str:
@@ -200,8 +191,8 @@ class _Emitter:
     def expression(self, column: Column) -> str:
         """A column as SQL. A boolean of a parent that is not there is false."""
         if column.field is None:
-            assert column.reference is not None
-            return self._type_of(column.reference, f"t{column.base}.{quote(column.reference.name)}")
+            assert column.kind is not None
+            return _type_of(column.kind, _parent_id(column.kind))
         each = [f"t{table}.{quote(found.name)}" for table, found in zip(column.tables, column.fields, strict=True)]
         if len(each) > 1:
             return f"coalesce({', '.join(each)})"
@@ -247,6 +238,16 @@ class _Emitter:
 
     def sort(self, one: Sort) -> tuple[str, bool, bool]:
         return self.expression(one.column), one.descending, one.nulls_first
+
+
+def _parent_id(kind: TypeOf) -> str:
+    return f"t{kind.base}.{quote(kind.reference.name)}"
+
+
+def _type_of(kind: TypeOf, column: str) -> str:
+    """The name of the object an Id belongs to, told from its key prefix."""
+    cases = "".join(f" WHEN {_text(prefix)} THEN {_text(name)}" for prefix, name in kind.names)
+    return f"CASE substr({column}, 1, 3){cases} END" if cases else "NULL"
 
 
 def _text(text: str) -> str:

@@ -253,10 +253,10 @@ class _Parser:
         token = self._token
         if token.kind == "string":
             self._take()
-            return Literal("string", unquote(token), token.at, unquote(token, like=True) if like else "")
+            return Literal("string", unquote(token, like=like), token.at)
         if token.kind == "number":
             self._take()
-            return Literal("number", float(token.text), token.at, token.text)
+            return Literal("number", float(token.text), token.at)
         if token.kind in _LITERALS:
             self._take()
             return Literal(token.kind, token.text, token.at)

@@ -15,6 +15,7 @@ import msgspec
 from landbridge.access import Access
 from landbridge.errors import InvalidQueryLocator, NoSuchColumn, QueryError
 from landbridge.schema.catalog import Catalog, Entity
+from landbridge.schema.model import Field
 from landbridge.soql.bind import BoundQuery, Column, Compound, Node, Test, bind, compound_parts
 from landbridge.soql.emit import Statement, after, emit
 from landbridge.soql.parse import parse
@@ -97,12 +98,11 @@ def _remember(cache: dict[Any, Statement], key: Any, statement: Statement) -> No
 
 def _row_query(access: Access, entity: Entity, names: tuple[str, ...] | None) -> BoundQuery:
     root = Node(entity)
-    fields = [entity.field(name) for name in names] if names is not None else list(entity.fields)
-    for name, found in zip(names or [f.name for f in entity.fields], fields, strict=True):
-        if found is None or not access.readable(entity.name, found.name):
-            if names is not None:
-                raise NoSuchColumn(name, entity.name)
-            continue
+    if names is None:
+        fields = [field for field in entity.fields if access.readable(entity.name, field.name)]
+    else:
+        fields = [_named(access, entity, name) for name in names]
+    for found in fields:
         root.items[found.name] = (
             Compound(0, tuple(compound_parts(entity, found))) if found.is_compound else Column((0,), (found,))
         )
@@ -111,6 +111,13 @@ def _row_query(access: Access, entity: Entity, names: tuple[str, ...] | None) ->
     # The parameter's value is laid in at run: p0.
     where = Test(Column((0,), (record_id,)), "=", ("",))
     return BoundQuery(entity, root, False, (), where, (), 1, 0, False)
+
+
+def _named(access: Access, entity: Entity, name: str) -> Field:
+    found = entity.field(name)
+    if found is None or not access.readable(entity.name, found.name):
+        raise NoSuchColumn(name, entity.name)
+    return found
 
 
 def row(

@@ -31,12 +31,11 @@ class AllFields:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value as written. `kind`: string, number, boolean, null, date, datetime or time; `raw` has LIKE's escapes kept."""
+    """A value as written. `kind`: string, number, boolean, null, date, datetime or time; a string after LIKE keeps its escapes."""
 
     kind: str
     value: str | float | bool | None
     at: int
-    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Texts of the errors as the service's parser words them: `rest.md` section 9.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from typing import Any
 
@@ -15,6 +16,7 @@ import msgspec
 from landbridge.errors import BodyTooLarge, JsonParserError, UnsupportedMediaType
 from landbridge.wire.http.message import Request
 
+_BYTE = re.compile(r"\(byte (\d+)\)")
 _DECODE = msgspec.json.Decoder().decode
 _JSON_TYPES = ("application/json", "text/json", "application/octet-stream")
 DEEPEST = 100
@@ -99,6 +101,13 @@ def _malformed(body: bytes, error: Exception) -> JsonParserError:
         )
     except RecursionError:
         return JsonParserError(f"The JSON is nested more than {DEEPEST} deep")
+    at = _BYTE.search(str(error))
+    if at is not None and "malformed" in str(error):
+        place = int(at[1])
+        return JsonParserError(
+            f"Unexpected character ('{chr(body[place])}' (code {body[place]})): was expecting a valid value "
+            f"at {_position(body, place)}"
+        )
     return JsonParserError(f"Numeric value out of range: {str(error)[:100]}")
 
 

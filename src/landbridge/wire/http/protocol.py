@@ -200,8 +200,12 @@ class HttpProtocol(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(BadRequest("Upgrade is not supported here"))
+        except httptools.HttpParserUpgrade as upgrade:
+            # An offer (Java's client offers h2c on every connection), not a demand: HTTP/1.1 goes on (RFC 9110, 7.8).
+            self._parser = httptools.HttpRequestParser(self)
+            rest = data[upgrade.args[0] :]
+            if rest:
+                self.data_received(rest)
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, SalesforceError) else BadRequest("malformed request"))

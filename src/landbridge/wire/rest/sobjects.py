@@ -116,7 +116,7 @@ def get(call: Call) -> Reply:
 
 def _row(call: Call, entity: Entity, record_id: str) -> Reply:
     wanted = call.request.query().get("fields") if b"?" in call.request.target else None
-    fields = [name.strip() for name in wanted.split(",") if name.strip()] if wanted else None
+    fields = None if wanted is None else [name.strip() for name in wanted.split(",") if name.strip()] or None
     row = soql.row(
         call.reader, call.server.front, call.server.catalog, call.access, entity, record_id, fields, call.version
     )
