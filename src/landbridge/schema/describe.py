@@ -44,7 +44,8 @@ _FLAGS: dict[Kind, dict[str, bool]] = {
     Kind.METADATA: {"layoutable": True, "queryable": True, "retrieveable": True, "searchable": True},
     Kind.EVENT: {"createable": True, "triggerable": True},
     Kind.SYSTEM: {"queryable": True, "retrieveable": True},
-    Kind.STANDARD: {"queryable": True, "retrieveable": True},
+    # Every recorded standard object is compact-layoutable, also where the facts do not say so.
+    Kind.STANDARD: {"queryable": True, "retrieveable": True, "compactLayoutable": True},
 }
 _ITEM_FLAGS = (
     "activateable", "createable", "deepCloneable", "deletable", "deprecatedAndHidden", "feedEnabled", "hasSubtypes",

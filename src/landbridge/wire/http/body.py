@@ -101,9 +101,9 @@ def _malformed(body: bytes, error: Exception) -> JsonParserError:
         )
     except RecursionError:
         return JsonParserError(f"The JSON is nested more than {DEEPEST} deep")
-    at = _BYTE.search(str(error))
-    if at is not None and "malformed" in str(error):
-        place = int(at[1])
+    found = _BYTE.search(str(error))
+    if found is not None and "malformed" in str(error):
+        place = int(found[1])
         return JsonParserError(
             f"Unexpected character ('{chr(body[place])}' (code {body[place]})): was expecting a valid value "
             f"at {_position(body, place)}"
