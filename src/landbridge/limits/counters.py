@@ -7,6 +7,8 @@ counts a rolling 24 hours: `differs`).
 
 from __future__ import annotations
 
+from typing import Any
+
 from landbridge.clock import Clock
 from landbridge.storage import Reader, Tx
 
@@ -27,16 +29,23 @@ MAXIMA: dict[str, int] = {
     "DailyAsyncApexTests": 540, "DailyBulkApiBatches": 15000, "DailyBulkV2QueryFileStorageMB": 976562,
     "DailyBulkV2QueryJobs": 10000, "DailyDeliveredPlatformEvents": 10000,
     "DailyDurableGenericStreamingApiEvents": 10000, "DailyDurableStreamingApiEvents": 10000,
+    "DailyEinsteinDataInsightsStoryCreation": 1000, "DailyEinsteinDiscoveryOptimizationJobRuns": 25,
+    "DailyEinsteinDiscoveryPredictAPICalls": 50000, "DailyEinsteinDiscoveryPredictionsByCDC": 500000,
+    "DailyEinsteinDiscoveryStoryCreation": 100, "DailyFunctionsApiCallLimit": 50000,
     "DailyGenericStreamingApiEvents": 10000, "DailyScratchOrgs": 6, "DailyStandardVolumePlatformEvents": 10000,
-    "DailyStreamingApiEvents": 10000, "DailyWorkflowEmails": 390, "DataStorageMB": 5,
+    "DailyStreamingApiEvents": 10000, "DailyWorkflowEmails": 405, "DataStorageMB": 5,
     "DurableStreamingApiConcurrentClients": 20, "FileStorageMB": 20, "HourlyAsyncReportRuns": 1200,
     "HourlyDashboardRefreshes": 200, "HourlyDashboardResults": 5000, "HourlyDashboardStatuses": 999999999,
-    "HourlyLongTermIdMapping": 100000, "HourlyODataCallout": 1000, "HourlyPublishedPlatformEvents": 50000,
-    "HourlyPublishedStandardVolumePlatformEvents": 1000, "HourlyShortTermIdMapping": 100000,
-    "HourlySyncReportRuns": 500, "HourlyTimeBasedWorkflow": 50, "MassEmail": 10, "Package2VersionCreates": 6,
-    "Package2VersionCreatesWithoutValidation": 500, "PrivateConnectOutboundCalloutHourlyLimitMB": 0,
-    "SingleEmail": 15, "StreamingApiConcurrentClients": 20,
+    "HourlyLongTermIdMapping": 100000, "HourlyManagedContentPublicRequests": 50000, "HourlyODataCallout": 1000,
+    "HourlyPublishedPlatformEvents": 50000, "HourlyPublishedStandardVolumePlatformEvents": 1000,
+    "HourlyShortTermIdMapping": 100000, "HourlySyncReportRuns": 500, "HourlyTimeBasedWorkflow": 50, "MassEmail": 10,
+    "MonthlyEinsteinDiscoveryStoryCreation": 500, "Package2VersionCreates": 6,
+    "Package2VersionCreatesWithoutValidation": 500, "PermissionSets": 1500,
+    "PrivateConnectOutboundCalloutHourlyLimitMB": 0, "PublishCallbackUsageInApex": 5242880, "SingleEmail": 15,
+    "StreamingApiConcurrentClients": 20,
 }  # fmt: skip
+# Entries with a part of their own: name -> part -> maximum.
+PARTS = {"PermissionSets": {"CreateCustom": 1000}}
 
 
 class Limits:
@@ -91,8 +100,14 @@ class Limits:
     def _keep(self, calls: int) -> None:
         self._flushed = calls
 
-    def report(self) -> dict[str, dict[str, int]]:
+    def report(self) -> dict[str, dict[str, Any]]:
         """What `/limits` answers: maximum and remaining by name."""
-        found = {name: {"Max": maximum, "Remaining": maximum} for name, maximum in MAXIMA.items()}
+        found: dict[str, dict[str, Any]] = {name: _whole(maximum) for name, maximum in MAXIMA.items()}
+        for name, parts in PARTS.items():
+            found[name] |= {part: _whole(maximum) for part, maximum in parts.items()}
         found["DailyApiRequests"] = {"Max": self.maximum, "Remaining": max(0, self.maximum - self._calls)}
         return found
+
+
+def _whole(maximum: int) -> dict[str, int]:
+    return {"Max": maximum, "Remaining": maximum}
