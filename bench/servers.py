@@ -85,13 +85,18 @@ def stopped(process: subprocess.Popen[bytes]) -> Iterator[None]:
             process.wait()
 
 
+def compiled() -> dict[str, str]:
+    """The environment, with bytecode kept between starts as an installed package has it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 @contextmanager
 def ours(folder: Path, *options: str, memory: bool = False, source: Path | None = None) -> Iterator[Running]:
     """`landbridge serve`, durable unless `memory`; authentication and validation on, as always."""
     ready = folder / "ready.json"
     place = ["--memory"] if memory else ["--data", str(folder / "org")]
     more = ["--source", str(source)] if source is not None else []
-    environment = {**os.environ, "LANDBRIDGE_HOME": str(folder / "home"), "LANDBRIDGE_DAILY_API_REQUESTS": "1000000000"}
+    environment = {**compiled(), "LANDBRIDGE_HOME": str(folder / "home"), "LANDBRIDGE_DAILY_API_REQUESTS": "1000000000"}
     process = subprocess.Popen(
         [sys.executable, "-m", "landbridge", "serve", "--port", "0", "--ready-file", str(ready), *place, *more, *options],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

@@ -21,28 +21,30 @@ INSTANCE = "Lb0"
 """Characters 4 to 6 of every id we give out: the place where a real org names its instance."""
 
 _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?\Z")
-_NUMBER_LENGTH = 9
+
+
+_UPPER = str.maketrans({char: "1" if "A" <= char <= "Z" else "0" for char in DIGITS})
+# Five characters as 1 (upper case) and 0, the first one the lowest bit -> checksum character.
+_CHECK = {f"{bits:05b}"[::-1]: CHECKSUM[bits] for bits in range(32)}
 
 
 def checksum(id15: str) -> str:
-    """The three characters that make a 15-character id case-safe."""
-    suffix = ""
-    for start in (0, 5, 10):
-        bits = 0
-        for position, char in enumerate(id15[start : start + 5]):
-            if "A" <= char <= "Z":
-                bits |= 1 << position
-        suffix += CHECKSUM[bits]
-    return suffix
+    """The three characters that make a 15-character id case-safe. Raises KeyError for what is no id."""
+    upper = id15.translate(_UPPER)
+    return _CHECK[upper[:5]] + _CHECK[upper[5:10]] + _CHECK[upper[10:]]
+
+
+_PAIRS = [high + low for high in DIGITS for low in DIGITS]
+"""Every two digits: a number is written two digits at a time."""
 
 
 def make(prefix: str, number: int) -> RecordId:
     """The id of the `number`-th record under a three-character key prefix."""
-    digits = ""
-    for _ in range(_NUMBER_LENGTH):
-        number, digit = divmod(number, 62)
-        digits = DIGITS[digit] + digits
-    id15 = prefix + INSTANCE + digits
+    rest, fourth = divmod(number, 3844)
+    rest, third = divmod(rest, 3844)
+    rest, second = divmod(rest, 3844)
+    digit, first = divmod(rest, 3844)
+    id15 = f"{prefix}{INSTANCE}{DIGITS[digit]}{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}{_PAIRS[fourth]}"
     return RecordId(id15 + checksum(id15))
 
 

@@ -20,6 +20,7 @@ from landbridge.records import Bin, Store, capture, genesis, seed
 from landbridge.records.genesis import INTEGRATION_USER, Genesis, Org
 from landbridge.schema import Catalog, Numbers, definitions, standard, store
 from landbridge.schema import source as sources
+from landbridge.schema.image import Image
 from landbridge.schema.source import Source
 from landbridge.soql import Front
 from landbridge.storage import Migration, SQLiteDatabase, Tx, Unit
@@ -99,6 +100,8 @@ class Server:
         self.folder = Folder.open(self.settings.data)
         self._closing.callback(self.folder.close)
         self.captured = frozenset(name.lower() for name in self.settings.capture)
+        self._image = Image(self.settings.home, MIGRATIONS)
+        self._image.lay(self.folder.database, durable=not self.folder.temporary)
         self.db = SQLiteDatabase.open(
             self.folder.database,
             clock=self.clock,
@@ -127,6 +130,9 @@ class Server:
         known = self.db.read_now(genesis.load)
         digest = standard.digest()
         if known is None:
+            if self.db.read_now(lambda reader: genesis.get(reader, "standard")) is None:
+                await self.db.write(self._make_tables, Unit("tables"))
+                self._image.keep(self.db)
             known = await self.db.write(self._genesis, Unit("genesis"))
         elif self.db.read_now(lambda reader: genesis.get(reader, "standard")) != digest:
             await self.db.write(lambda tx: store.add_missing(tx, self.catalog), Unit("upgrade"))
@@ -135,8 +141,12 @@ class Server:
         self.org = known
         self.catalog_changed = self.db.read_now(lambda reader: genesis.get(reader, "catalog_changed")) or ""
 
-    def _genesis(self, tx: Tx) -> Org:
+    def _make_tables(self, tx: Tx) -> None:
         store.create_all(tx, self.catalog)
+        self._stamp_standard(tx)
+
+    def _genesis(self, tx: Tx) -> Org:
+        genesis.put(tx, "catalog_changed", tx.stamp)
         return Genesis(tx, self.catalog, self.numbers, self.chance).make(self.settings.username)
 
     def _stamp_standard(self, tx: Tx) -> None:

@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from functools import lru_cache
 
 TEXT_TYPES = frozenset(
     {"string", "picklist", "multipicklist", "combobox", "email", "phone", "url", "textarea", "encryptedstring",
@@ -173,6 +174,7 @@ def json_value(type_: str, stored: object) -> object:
     return stored
 
 
+@lru_cache(maxsize=1024)
 def http_date(wire: str) -> str:
     """A stored datetime as an HTTP date: `Fri, 03 Dec 2021 17:59:20 GMT`."""
     moment = datetime.fromisoformat(wire[:19]).replace(tzinfo=UTC)

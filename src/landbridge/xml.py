@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
-from xml.sax.saxutils import escape as _escape
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 100
@@ -103,4 +102,4 @@ class _Builder:
 
 def escape(text: str) -> str:
     """Text for between tags or inside a double-quoted attribute."""
-    return _escape(text, {'"': "&quot;"})
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

@@ -34,7 +34,9 @@ def test_every_option_is_in_the_reference() -> None:
 
 def test_every_route_is_in_the_reference() -> None:
     page = (DOCS / "reference" / "routes.md").read_text("utf-8")
-    public = {f"`{route.method} {route.pattern}`" for route in routes() if not route.handler.__module__.endswith("elsewhere")}
+    public = {
+        f"`{route.method} {route.pattern}`" for route in routes() if not route.handler.__module__.endswith("elsewhere")
+    }
 
     assert sorted(name for name in public if name not in page) == []
 

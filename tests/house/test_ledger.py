@@ -33,7 +33,9 @@ def classes(base: type) -> set[type]:
 
 
 def test_every_error_has_a_row(rows: dict[str, ledger.Row]) -> None:
-    wanted = {f"error.{found.__name__}" for found in classes(errors.SalesforceError) if found.__module__ == errors.__name__}
+    wanted = {
+        f"error.{found.__name__}" for found in classes(errors.SalesforceError) if found.__module__ == errors.__name__
+    }
 
     assert wanted - set(rows) == set()
 

@@ -14,6 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 from landbridge import config
+from landbridge.cli.tuning import tune
 from landbridge.config import Settings
 from landbridge.errors import LandbridgeError
 from landbridge.wire.door import Door
@@ -59,6 +60,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with Door.open(settings) as door:
+        tune()
         for line in banner(door):
             print(line)
         sys.stdout.flush()

@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from landbridge.errors import LandbridgeError
+
 VERSION = "67.0"
 TIMEOUT = 120.0
 
 
-class OrgError(Exception):
+class OrgError(LandbridgeError):
     """What the org answered instead of what was asked for; `code` is Salesforce's, e.g. INVALID_FIELD."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(f"the org answered {code}: {message.strip()}")
         self.status = status
         self.code = code
         self.message = message

@@ -4,6 +4,7 @@ An sObject prepared for writing: what a create or an update needs to know, worke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -23,8 +24,9 @@ _NAME_PARTS = ("FirstName", "MiddleName", "LastName", "Suffix")
 class Shape:
     """One entity's writing rules. `sql` texts are kept per set of columns, so that prepared statements are found again."""
 
-    def __init__(self, entity: Entity) -> None:
+    def __init__(self, entity: Entity, writer: Callable[[Field], Callable[[Any], Any]]) -> None:
         self.entity = entity
+        self._writer = writer
         self.name = entity.name
         self.table = quote(entity.name)
         self._inserts: dict[tuple[str, ...], str] = {}
@@ -37,6 +39,11 @@ class Shape:
         found = {field.name.lower(): field for field in self.entity.fields}
         found.update({field.name: field for field in self.entity.fields})
         return found
+
+    @cached_property
+    def writers(self) -> dict[str, Callable[[Any], Any]]:
+        """By field name: from a checked JSON value to the stored one."""
+        return {field.name: self._writer(field) for field in self.entity.fields}
 
     @cached_property
     def parents(self) -> dict[str, Field]:

@@ -33,7 +33,7 @@ from landbridge.errors import (
 from landbridge.ids import RecordId
 from landbridge.records.change import Change, ChangeKind, SaveResult
 from landbridge.records.shape import Shape, person_name
-from landbridge.records.validate import Prepared, prepare, stored_value
+from landbridge.records.validate import Prepared, prepare, stored_value, writer_of
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field, Kind
 from landbridge.schema.numbers import Numbers
@@ -69,7 +69,7 @@ class Store:
         """The writing rules of an entity, made at its first write."""
         shape = self._shapes.get(entity)
         if shape is None:
-            shape = self._shapes[entity] = Shape(entity)
+            shape = self._shapes[entity] = Shape(entity, writer_of)
         return shape
 
     # --- create ------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ fields, values field by field, required fields.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +35,7 @@ from landbridge.records.shape import Shape
 from landbridge.schema.model import Field
 
 _EMAIL = re.compile(r"[^\s@<>(),;:\\\"\[\]]+@[^\s@<>(),;:\\\"\[\]]+\.[^\s@<>(),;:\\\"\[\].]+\Z")
+_SPACE = re.compile(r"\s")
 _BLANKS = " \t\r\n\f\v"
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -61,7 +61,7 @@ def prepare(shape: Shape, access: Access, given: Mapping[str, Any], *, creating:
     chosen: list[tuple[Field, Any]] = []
     prepared = Prepared()
     refused: list[str] = []
-    fields = shape.fields
+    fields, writers = shape.fields, shape.writers
     hidden = access.hidden
     for key, value in given.items():
         found = fields.get(key) or fields.get(key.lower())
@@ -76,7 +76,7 @@ def prepare(shape: Shape, access: Access, given: Mapping[str, Any], *, creating:
     if refused:
         raise InvalidFieldForInsertUpdate(refused)
     for found, value in chosen:
-        stored = stored_value(found, value)
+        stored = None if value is None else writers[found.name](value)
         if stored is None and not found.nillable:
             stored = _null(shape, found)
         prepared.columns[found.name] = stored
@@ -89,7 +89,7 @@ def prepare(shape: Shape, access: Access, given: Mapping[str, Any], *, creating:
 
 def stored_value(found: Field, value: Any) -> Any:
     """One JSON value in its stored form. Raises the SalesforceError of the rule it breaks."""
-    return None if value is None else _STORE[found.type](found, value)
+    return None if value is None else writer_of(found)(value)
 
 
 def _require(shape: Shape, prepared: Prepared) -> None:
@@ -130,7 +130,9 @@ def _take_parent(shape: Shape, prepared: Prepared, key: str, value: Any, *, crea
     prepared.parents.append((reference, target if isinstance(target, str) else None, keys[0], value[keys[0]]))
 
 
-# --- one function per kind of value: field, JSON value (never None) -> stored value -------------------------------------
+# --- one function per kind of value: made once per field, it turns a JSON value into its stored form -------------
+
+Writer = Callable[[Any], Any]
 
 
 def _cannot(kind: str, value: Any) -> JsonParserError:
@@ -158,86 +160,123 @@ def text_of(found: Field, value: Any, kind: str = "string") -> str:
         text = str(value)
     else:
         raise _cannot(kind, value)
-    if "\x00" in text or _UNSEEN.search(text):
+    if _UNSEEN.search(text):
         text = _UNSEEN.sub("", text)  # control characters can't be stored on the platform; guessed: they are dropped
     return text if found.type == "textarea" else text.strip(_BLANKS)
 
 
-def _text(found: Field, value: Any) -> str | None:
-    text = text_of(found, value)
+def _text(found: Field) -> Writer:
     length = found.length or 0
-    if 0 < length < len(text):
-        raise StringTooLong(found.label, text, length, found.name)
-    return text or None
+
+    def write(value: Any) -> str | None:
+        text = text_of(found, value)
+        if 0 < length < len(text):
+            raise StringTooLong(found.label, text, length, found.name)
+        return text or None
+
+    return write
 
 
-def _email(found: Field, value: Any) -> str | None:
-    text = _text(found, value)
-    if text is not None and not _EMAIL.match(text):
-        raise InvalidEmailAddress(found.label, text, found.name)
-    return text
+def _email(found: Field) -> Writer:
+    checked = _text(found)
+
+    def write(value: Any) -> str | None:
+        text: str | None = checked(value)
+        if text is not None and not _EMAIL.match(text):
+            raise InvalidEmailAddress(found.label, text, found.name)
+        return text
+
+    return write
 
 
-def _url(found: Field, value: Any) -> str | None:
-    text = _text(found, value)
-    if text is not None and any(char.isspace() for char in text):
-        raise FieldIntegrity(f"{found.label}: invalid URL: {text}", fields=(found.name,))
-    return text
+def _url(found: Field) -> Writer:
+    checked = _text(found)
+
+    def write(value: Any) -> str | None:
+        text: str | None = checked(value)
+        if text is not None and _SPACE.search(text):
+            raise FieldIntegrity(f"{found.label}: invalid URL: {text}", fields=(found.name,))
+        return text
+
+    return write
 
 
-def _picklist(found: Field, value: Any) -> str | None:
-    text = _text(found, value)
-    if text is not None and found.restricted_picklist and not _is_active(found, text):
-        raise BadPicklistValue(found.label, text, found.name)
-    return text
+def _active(found: Field) -> frozenset[str] | None:
+    """The values a restricted picklist takes; None for one that takes any."""
+    if not found.restricted_picklist:
+        return None
+    return frozenset(choice.value for choice in found.picklist_values if choice.active)
 
 
-def _multipicklist(found: Field, value: Any) -> str | None:
-    chosen = values.split_multipicklist(text_of(found, value))
-    if found.restricted_picklist:
+def _picklist(found: Field) -> Writer:
+    checked, active = _text(found), _active(found)
+
+    def write(value: Any) -> str | None:
+        text: str | None = checked(value)
+        if active is not None and text is not None and text not in active:
+            raise BadPicklistValue(found.label, text, found.name)
+        return text
+
+    return write
+
+
+def _multipicklist(found: Field) -> Writer:
+    active, length = _active(found), found.length or 0
+
+    def write(value: Any) -> str | None:
+        chosen = values.split_multipicklist(text_of(found, value))
         for one in chosen:
-            if not _is_active(found, one):
+            if active is not None and one not in active:
                 raise BadPicklistValue(found.label, one, found.name)
-    text = ";".join(chosen)
-    if 0 < (found.length or 0) < len(text):
-        raise StringTooLong(found.label, text, found.length or 0, found.name)
-    return text or None
+        text = ";".join(chosen)
+        if 0 < length < len(text):
+            raise StringTooLong(found.label, text, length, found.name)
+        return text or None
+
+    return write
 
 
-def _is_active(found: Field, text: str) -> bool:
-    return any(choice.active and choice.value == text for choice in found.picklist_values)
+def _boolean(found: Field) -> Writer:
+    del found
+
+    def write(value: Any) -> int:
+        try:
+            return values.parse_boolean(value)
+        except ValueError:
+            raise _cannot("boolean", value) from None
+
+    return write
 
 
-def _boolean(found: Field, value: Any) -> int:
-    try:
-        return values.parse_boolean(value)
-    except ValueError:
-        raise _cannot("boolean", value) from None
-
-
-def _int(found: Field, value: Any) -> int:
-    try:
-        number = values.parse_int(value)
-    except (ValueError, OverflowError):
-        raise _cannot("int", value) from None
-    if 0 < found.digits < len(str(abs(number))):
-        raise _out_of_range(found, number)
-    return number
-
-
-def _number(found: Field, value: Any) -> float:
-    try:
-        number = values.parse_number(value)
-    except ValueError:
-        raise _cannot("double", value) from None
-    whole = (found.precision or 18) - found.scale
-    if abs(number) >= 10.0 ** max(whole, 0):
-        raise _out_of_range(found, number)
-    if number.is_integer():
+def _int(found: Field) -> Writer:
+    def write(value: Any) -> int:
+        try:
+            number = values.parse_int(value)
+        except (ValueError, OverflowError):
+            raise _cannot("int", value) from None
+        if 0 < found.digits < len(str(abs(number))):
+            raise _out_of_range(found, number)
         return number
-    if found.scale < 15:
-        number = float(Decimal(repr(number)).quantize(Decimal(1).scaleb(-found.scale), ROUND_HALF_UP))
-    return number if math.isfinite(number) else 0.0
+
+    return write
+
+
+def _number(found: Field) -> Writer:
+    bound = 10.0 ** max((found.precision or 18) - found.scale, 0)
+    unit = Decimal(1).scaleb(-found.scale)
+
+    def write(value: Any) -> float:
+        try:
+            number = values.parse_number(value)
+        except ValueError:
+            raise _cannot("double", value) from None
+        if abs(number) >= bound:
+            raise _out_of_range(found, number)
+        if number.is_integer() or found.scale >= 15 or round(number, found.scale) == number:
+            return number
+        return float(Decimal(repr(number)).quantize(unit, ROUND_HALF_UP))
+
+    return write
 
 
 def _out_of_range(found: Field, number: float) -> SalesforceError:
@@ -246,54 +285,61 @@ def _out_of_range(found: Field, number: float) -> SalesforceError:
     )
 
 
-def _date(found: Field, value: Any) -> str | None:
-    return _moment(found, value, "date", values.parse_date)
+def _moment(kind: str, parse: Callable[[str], str]) -> Callable[[Field], Writer]:
+    def writer(found: Field) -> Writer:
+        del found
+
+        def write(value: Any) -> str | None:
+            if not isinstance(value, str):
+                raise _cannot(kind, value)
+            if not value.strip():
+                return None
+            try:
+                return parse(value.strip())
+            except (ValueError, OverflowError):
+                raise _cannot(kind, value) from None
+
+        return write
+
+    return writer
 
 
-def _datetime(found: Field, value: Any) -> str | None:
-    return _moment(found, value, "datetime", values.parse_datetime)
+def _reference(found: Field) -> Writer:
+    def write(value: Any) -> ids.RecordId | None:
+        text = text_of(found, value, "reference")
+        if not text:
+            return None
+        record_id = ids.normalize(text)
+        if record_id is None:
+            raise MalformedId(found.label, text, found.name)
+        return record_id
+
+    return write
 
 
-def _time(found: Field, value: Any) -> str | None:
-    return _moment(found, value, "time", values.parse_time)
+def _later(what: str) -> Callable[[Field], Writer]:
+    def writer(found: Field) -> Writer:
+        def write(value: Any) -> None:
+            del value
+            raise Unsupported(f"{what} ({found.name})")
+
+        return write
+
+    return writer
 
 
-def _moment(found: Field, value: Any, kind: str, parse: Callable[[str], str]) -> str | None:
-    if not isinstance(value, str):
-        raise _cannot(kind, value)
-    if not value.strip():
-        return None
-    try:
-        return parse(value.strip())
-    except (ValueError, OverflowError):
-        raise _cannot(kind, value) from None
-
-
-def _reference(found: Field, value: Any) -> ids.RecordId | None:
-    text = text_of(found, value, "reference")
-    if not text:
-        return None
-    record_id = ids.normalize(text)
-    if record_id is None:
-        raise MalformedId(found.label, text, found.name)
-    return record_id
-
-
-def _blob(found: Field, value: Any) -> None:
-    del value
-    raise Unsupported(f"blob fields ({found.name})")
-
-
-def _complex(found: Field, value: Any) -> None:
-    del value
-    raise Unsupported(f"writing fields of type {found.type} ({found.name})")
-
-
-_STORE: dict[str, Callable[[Field, Any], Any]] = {
+_WRITERS: dict[str, Callable[[Field], Writer]] = {
     "id": _reference, "reference": _reference, "boolean": _boolean,
     "string": _text, "textarea": _text, "phone": _text, "combobox": _text, "encryptedstring": _text, "anyType": _text,
     "email": _email, "url": _url, "picklist": _picklist, "multipicklist": _multipicklist,
     "int": _int, "long": _int, "double": _number, "currency": _number, "percent": _number,
-    "date": _date, "datetime": _datetime, "time": _time,
-    "base64": _blob, "address": _complex, "location": _complex, "complexvalue": _complex,
+    "date": _moment("date", values.parse_date), "datetime": _moment("datetime", values.parse_datetime),
+    "time": _moment("time", values.parse_time), "base64": _later("blob fields"),
+    "address": _later("writing an address as a whole"), "location": _later("writing a location as a whole"),
+    "complexvalue": _later("writing metadata fields"),
 }  # fmt: skip
+
+
+def writer_of(found: Field) -> Writer:
+    """The function that checks a JSON value (never None) for this field and gives its stored form."""
+    return _WRITERS[found.type](found)

@@ -9,7 +9,8 @@ Source: `soql.md` sections 3 and 5.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from landbridge import ids, values
 from landbridge.access import Access
@@ -34,8 +35,7 @@ _APPEND = ("If you are attempting to use a custom {what}, be sure to append the 
            "your WSDL or the describe call for the appropriate names.")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(msgspec.Struct, frozen=True):
     """A parent table: `number` names it (t1, t2, ...), `reference` is the field of table `base` that holds its Id."""
 
     number: int
@@ -44,8 +44,7 @@ class Join:
     entity: Entity
 
 
-@dataclass(frozen=True, slots=True)
-class TypeOf:
+class TypeOf(msgspec.Struct, frozen=True):
     """What object a polymorphic parent is: told from the Id in `reference` of table `base`, by (key prefix, name)."""
 
     base: int
@@ -53,8 +52,7 @@ class TypeOf:
     names: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """
     A field of one table, or the same field of several (a polymorphic parent: only one of them has the row).
 
@@ -70,27 +68,24 @@ class Column:
         return self.fields[0] if self.fields else None
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """One object of the output: its own columns by key, in order, and the parents among them."""
 
     entity: Entity | None
     """None: polymorphic, `kind` tells what it is."""
     kind: TypeOf | None = None
     joins: tuple[int, ...] = (0,)
-    items: dict[str, Column | Node | Compound] = field(default_factory=dict)
+    items: dict[str, Column | Node | Compound] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Compound:
+class Compound(msgspec.Struct, frozen=True):
     """An address or location: parts by their JSON key."""
 
     table: int
     parts: tuple[tuple[str, Field], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(msgspec.Struct, frozen=True):
     """A comparison with stored values. `op`: = != < <= > >= LIKE IN NOT IN, or IS NULL / IS NOT NULL without values."""
 
     column: Column
@@ -98,29 +93,25 @@ class Test:
     values: tuple[Value, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     op: str
     terms: tuple[Test | Group | Inverse, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Inverse:
+class Inverse(msgspec.Struct, frozen=True):
     term: Test | Group | Inverse
 
 
 Bound = Test | Group | Inverse
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(msgspec.Struct, frozen=True):
     column: Column
     descending: bool
     nulls_first: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BoundQuery:
+class BoundQuery(msgspec.Struct, frozen=True):
     """A statement with nothing left to look up."""
 
     entity: Entity

@@ -11,11 +11,11 @@ Text compares without case by the columns' own collation. A row that can't be co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from landbridge import values
 from landbridge.schema.catalog import Entity
-from landbridge.schema.model import Field
 from landbridge.soql.bind import Bound, BoundQuery, Column, Compound, Group, Inverse, Node, Sort, Test, TypeOf
 from landbridge.storage import Value
 from landbridge.storage.dialect import quote
@@ -29,8 +29,7 @@ _SMALL = 200
 _PHOTO = "PhotoUrl"
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """
     One statement, ready to run.
 
@@ -54,20 +53,36 @@ class Statement:
     limit: int | None
     offset: int
     heavy: bool
+    _kept: dict[str, str] = {}
 
     def page(self, after: str = "") -> str:
         """A page: number of rows and their JSON array. Parameters: `params`, `batch`, `skip`, those of `after`."""
+        if not after and (text := self._kept.get("page")) is not None:
+            return text
         where = self.where if not after else f"{self.where}{' AND ' if self.where else ' WHERE '}({after})"
-        return (
+        text = (
             f"SELECT count(*), json_group_array({self.shape}) FROM (SELECT {self.columns} FROM {self.source}{where}"
             f" ORDER BY {self.order} LIMIT :batch OFFSET :skip)"
         )
+        if not after:
+            self._kept["page"] = text
+        return text
 
     def keys(self, after: str = "") -> str:
         """The sort key of the row that stands `skip` rows into a page."""
         where = self.where if not after else f"{self.where}{' AND ' if self.where else ' WHERE '}({after})"
         columns = ", ".join(expression for expression, _, _ in self.sort)
         return f"SELECT {columns} FROM {self.source}{where} ORDER BY {self.order} LIMIT 1 OFFSET :skip"
+
+    def one(self) -> str:
+        """One record's JSON, and when it was last changed. Kept: reading by Id is the most frequent statement."""
+        text = self._kept.get("one")
+        if text is None:
+            changed = 't0."LastModifiedDate"' if self.entity.field("LastModifiedDate") is not None else "NULL"
+            text = self._kept["one"] = (
+                f"SELECT {self.shape}, m FROM (SELECT {self.columns}, {changed} AS m FROM {self.source}{self.where})"
+            )
+        return text
 
     def total(self) -> str:
         """How many rows the whole query has, LIMIT and OFFSET left aside."""
@@ -109,13 +124,12 @@ def _direction(expression: str, descending: bool, nulls_first: bool) -> str:
     return text
 
 
-@dataclass(slots=True)
-class _Emitter:
+class _Emitter(msgspec.Struct):
     bound: BoundQuery
     version: float
-    columns: list[str] = field(default_factory=list)
-    params: dict[str, Value] = field(default_factory=dict)
-    _names: dict[str, str] = field(default_factory=dict)
+    columns: list[str] = []
+    params: dict[str, Value] = {}
+    _names: dict[str, str] = {}
 
     # --- output ------------------------------------------------------------------------------------------------
 

@@ -122,19 +122,12 @@ def _named(access: Access, entity: Entity, name: str) -> Field:
 
 def row(
     reader: Reader, front: Front, catalog: Catalog, access: Access, entity: Entity, record_id: str,
-    fields: list[str] | None, version: float,
+    fields: tuple[str, ...] | None, version: float,
 ) -> Row | None:  # fmt: skip
     """One live record by Id; None where there is none. Raises NoSuchColumn for a field that is not there."""
-    names = None if fields is None else tuple(fields)
     if not entity.sobject.has_table:
         return None
-    statement = front.row(catalog, access, entity, names, version)
-    changed = 't0."LastModifiedDate"' if entity.field("LastModifiedDate") is not None else "NULL"
-    found = reader.one(
-        f"SELECT {statement.shape}, m FROM (SELECT {statement.columns}, {changed} AS m FROM {statement.source}"
-        f"{statement.where})",
-        {"p0": record_id},
-    )
+    found = reader.one(front.row(catalog, access, entity, fields, version).one(), {"p0": record_id})
     return None if found is None else Row(found[0].encode(), found[1])
 
 

@@ -6,11 +6,10 @@ What a statement says, as values: the parser's output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(msgspec.Struct, frozen=True):
     """A field by its names: `Name`, or `Account.Owner.Name`."""
 
     names: tuple[str, ...]
@@ -21,25 +20,22 @@ class Path:
         return ".".join(self.names)
 
 
-@dataclass(frozen=True, slots=True)
-class AllFields:
+class AllFields(msgspec.Struct, frozen=True):
     """`FIELDS(ALL)`, `FIELDS(STANDARD)` or `FIELDS(CUSTOM)`."""
 
     which: str
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A value as written. `kind`: string, number, boolean, null, date, datetime or time; a string after LIKE keeps its escapes."""
+class Literal(msgspec.Struct, frozen=True):
+    """A value as written. `kind`: string, number, boolean, null, date, datetime, time; after LIKE a string keeps its escapes."""
 
     kind: str
     value: str | float | bool | None
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(msgspec.Struct, frozen=True):
     """`path op value`; `op` is one of = != < <= > >= LIKE."""
 
     path: Path
@@ -47,8 +43,7 @@ class Compare:
     value: Literal
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
+class Within(msgspec.Struct, frozen=True):
     """`path [NOT] IN (values)`."""
 
     path: Path
@@ -56,16 +51,14 @@ class Within:
     values: tuple[Literal, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Both:
+class Both(msgspec.Struct, frozen=True):
     """`a AND b AND ...` or `a OR b OR ...`."""
 
     op: str
     terms: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Negation:
+class Negation(msgspec.Struct, frozen=True):
     """`NOT a`."""
 
     term: Condition
@@ -74,8 +67,7 @@ class Negation:
 Condition = Compare | Within | Both | Negation
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """One item of ORDER BY; `nulls_first` None takes the direction's default."""
 
     path: Path
@@ -83,8 +75,7 @@ class Order:
     nulls_first: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """A whole statement. `select` is empty for `SELECT COUNT()`."""
 
     select: tuple[Path | AllFields, ...]

@@ -517,6 +517,13 @@ class SQLiteDatabase:
     def call_later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
         return self._loop.call_later(seconds, call)
 
+    def copy_to(self, path: Path) -> None:
+        """Write a compact copy of what is committed to a new file. Raises OSError."""
+        try:
+            self.writer.execute("VACUUM INTO ?", (str(path),))
+        except apsw.Error as error:
+            raise OSError(str(error)) from error
+
     # --- the rest ----------------------------------------------------------------------------------------------
 
     def listen(self, call: Callable[[], None]) -> Callable[[], None]:

@@ -6,6 +6,7 @@ A new standard field is one line in its object's file.
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -19,12 +20,14 @@ _OBJECT = msgspec.json.Decoder(SObject)
 _VALUE_SETS = msgspec.json.Decoder(dict[str, tuple[PicklistValue, ...]])
 
 
+@cache
 def load() -> tuple[SObject, ...]:
-    """Every standard object. Takes a few milliseconds; the structs are immutable and can be shared."""
+    """Every standard object. Takes a few milliseconds; immutable, so that all orgs of a process share them."""
     sets = _VALUE_SETS.decode((_FOLDER / "_valuesets.json").read_bytes())
     return tuple(_with_values(_OBJECT.decode(path.read_bytes()), sets) for path in _paths())
 
 
+@cache
 def digest() -> str:
     """Changes when any file does: tables made from another digest are brought up to this one."""
     found = sha256()

@@ -47,24 +47,33 @@ def decode(request: Request) -> Any:
         value = _DECODE(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(body, error) from None
-    # Every member has one colon outside strings: with no more colons than keys, no key was given twice.
-    if body.count(b":") > _keys(value, DEEPEST):
+    # Every member has one colon besides those in strings: with no more colons than that, no key was given twice.
+    if body.count(b":") > _colons(value, DEEPEST):
         _refuse_duplicates(body)
     return value
 
 
-def _keys(value: Any, depth: int) -> int:
+def _colons(value: Any, depth: int) -> int:
+    """How many colons the JSON of a value has: one a member, and those in its strings."""
     if depth == 0:
         raise JsonParserError(f"The JSON is nested more than {DEEPEST} deep")
+    count = 0
     if isinstance(value, dict):
         count = len(value)
-        for inner in value.values():
-            if isinstance(inner, (dict, list)):
-                count += _keys(inner, depth - 1)
-        return count
-    if isinstance(value, list):
-        return sum(_keys(inner, depth - 1) for inner in value if isinstance(inner, (dict, list)))
-    return 0
+        for key, inner in value.items():
+            if ":" in key:
+                count += key.count(":")
+            if isinstance(inner, str):
+                count += inner.count(":")
+            elif isinstance(inner, (dict, list)):
+                count += _colons(inner, depth - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, str):
+                count += inner.count(":")
+            elif isinstance(inner, (dict, list)):
+                count += _colons(inner, depth - 1)
+    return count
 
 
 def _refuse_duplicates(body: bytes) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -33,6 +34,12 @@ class Needs(Enum):
     READ = "read"
     WRITE = "write"
     OUTSIDE = "outside"
+
+
+@lru_cache(maxsize=1024)
+def _parameters(query: bytes) -> dict[str, str]:
+    """Shared between requests with the same query: read, never changed."""
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace"))
 
 
 @dataclass(slots=True)
@@ -59,9 +66,7 @@ class Request:
     def query(self) -> dict[str, str]:
         """The query's parameters, decoded; the last of equal names counts."""
         _, _, query = self.target.partition(b"?")
-        if not query:
-            return {}
-        return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="strict"))
+        return _parameters(query) if query else {}
 
     @property
     def base_url(self) -> str:

@@ -358,9 +358,11 @@ class HttpProtocol(asyncio.Protocol):
 
     def _head(self, reply: Reply, keep: bool) -> bytes:
         line = _STATUS_LINES.get(reply.status) or b"HTTP/1.1 %d Status\r\n" % reply.status
-        named = b"".join([b"%b: %b\r\n" % (name, _clean(value)) for name, value in reply.headers])
-        common = _COMMON
-        if any(name == b"Cache-Control" for name, _ in reply.headers):
+        headers, common = reply.headers, _COMMON
+        named = b"".join([b"%b: %b\r\n" % header for header in headers])
+        if named.count(b"\n") != len(headers) or named.count(b"\r") != len(headers):
+            named = b"".join([b"%b: %b\r\n" % (name, _clean(value)) for name, value in headers])
+        if b"Cache-Control: " in named:
             common = _COMMON.partition(b"\r\n")[2]
         return b"%b%b%b%b%b" % (line, self._connections.date, common, named, b"" if keep else b"Connection: close\r\n")
 
@@ -390,7 +392,7 @@ class HttpProtocol(asyncio.Protocol):
 
 def _clean(value: bytes) -> bytes:
     """No line break gets into a header, whatever it was made from."""
-    return value.replace(b"\r", b"").replace(b"\n", b"") if b"\n" in value or b"\r" in value else value
+    return value.replace(b"\r", b"").replace(b"\n", b"")
 
 
 def _tagged(etag: bytes) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote
 
 from landbridge.errors import MethodNotAllowed, NotFound
@@ -68,7 +69,7 @@ class RouteTable:
     def match(self, method: str, path: str) -> Match:
         """The route of a request. Raises NotFound, MethodNotAllowed. HEAD is served as GET."""
         segments = path.strip("/").split("/")
-        found = self._find(self._root, segments, 0, [])
+        found = self._straight(segments) or self._find(self._root, segments, 0, [])
         if found is None:
             raise NotFound
         routes, values = found
@@ -79,6 +80,19 @@ class RouteTable:
         route, names = entry
         params = {name: unquote(value) if "%" in value else value for name, value in zip(names, values, strict=True)}
         return Match(route, params, _version(params))
+
+    def _straight(self, segments: list[str]) -> tuple[dict[str, tuple[Route, tuple[str, ...]]], list[str]] | None:
+        """The way without a turn back, which nearly every path takes: literals where there are, else variables."""
+        node, values = self._root, []
+        for segment in segments:
+            step = node.literal.get(segment)
+            if step is None:
+                step = node.variable
+                if step is None or not segment:
+                    return None
+                values.append(segment)
+            node = step
+        return (node.routes, values) if node.routes else None
 
     def _find(
         self, node: _Node, segments: list[str], index: int, values: list[str]
@@ -101,8 +115,11 @@ class RouteTable:
 def _version(params: dict[str, str]) -> float:
     """The API version in a path, as a number. Raises NotFound for one that no org answers."""
     text = params.get("version")
-    if text is None:
-        return 0.0
+    return 0.0 if text is None else _number(text)
+
+
+@lru_cache(maxsize=256)
+def _number(text: str) -> float:
     match = _VERSION.match(text)
     if match is None:
         if re.fullmatch(r"\d{2}\.\d", text):  # /services/Soap/u/64.0

@@ -7,6 +7,7 @@ Source: `rest.md` sections 3 and 4.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -116,7 +117,7 @@ def get(call: Call) -> Reply:
 
 def _row(call: Call, entity: Entity, record_id: str) -> Reply:
     wanted = call.request.query().get("fields") if b"?" in call.request.target else None
-    fields = None if wanted is None else [name.strip() for name in wanted.split(",") if name.strip()] or None
+    fields = None if wanted is None else _names(wanted)
     row = soql.row(
         call.reader, call.server.front, call.server.catalog, call.access, entity, record_id, fields, call.version
     )
@@ -124,6 +125,11 @@ def _row(call: Call, entity: Entity, record_id: str) -> Reply:
         raise NotFound
     headers = [] if row.modified is None else [(b"Last-Modified", http_date(row.modified).encode())]
     return Reply(200, row.json, headers=headers)
+
+
+@lru_cache(maxsize=256)
+def _names(wanted: str) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in wanted.split(",") if name.strip()) or None
 
 
 def update(call: Call) -> Reply:
