@@ -56,7 +56,9 @@ class Table:
     def figure(self, name: str, unit: str) -> None:
         values = self._values.get(name)
         if values:
-            print(f"  {name:44} {min(values):>10,.4g} / {statistics.median(values):>10,.4g} / {max(values):>10,.4g}  {unit}")
+            print(
+                f"  {name:44} {min(values):>10,.4g} / {statistics.median(values):>10,.4g} / {max(values):>10,.4g}  {unit}"
+            )
 
     def ratio(self, label: str, over: str, under: str, goal: str) -> None:
         a, b = self.median(over), self.median(under)
@@ -111,7 +113,9 @@ def requests(table: Table, folder: Path) -> None:
             table.add("create, 1 client", org.load(numbered(post, clients=1)).rate)
             start = next(numbers)
             org.load(numbered(post, start=start))  # what updates and upserts then find
-            update = numbered(post, method="PATCH", path=f"{DATA}/sobjects/Account/{record_id}", body='{"Phone": "{n}"}')
+            update = numbered(
+                post, method="PATCH", path=f"{DATA}/sobjects/Account/{record_id}", body='{"Phone": "{n}"}'
+            )
             table.add("update", org.load(update).rate)
             upsert = numbered(post, method="PATCH", path=f"{DATA}/sobjects/Account/Ext__c/EXT-{{n}}", body='{"Phone": "{n}"}',
                               start=start, seconds=min(SECONDS, 1.5))  # fmt: skip
@@ -134,7 +138,9 @@ def requests(table: Table, folder: Path) -> None:
 def peers(table: Table, peer: Running, post: Job) -> None:
     base = "/services/data/v60.0"
     table.add("FastAPI create", peer.load(post).rate)
-    table.add("FastAPI get", peer.load(Job(0, "GET", f"{base}/sobjects/Account/001000000000007AAA", {}, "", 32, SECONDS)).rate)
+    table.add(
+        "FastAPI get", peer.load(Job(0, "GET", f"{base}/sobjects/Account/001000000000007AAA", {}, "", 32, SECONDS)).rate
+    )
     table.add("FastAPI query rows", peer.load(Job(0, "GET", f"{base}/query", {}, "", 2, SECONDS)).rate * 2000)
 
 
@@ -179,7 +185,9 @@ def integration(org: Running) -> str:
         f"<username>{known['integration_username']}</username><password>{known['integration_password']}</password></login>"
         "</e:Body></e:Envelope>"
     )
-    request = urllib.request.Request(f"http://127.0.0.1:{org.port}/services/Soap/u/64.0", body.encode(), {"Content-Type": "text/xml"})
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{org.port}/services/Soap/u/64.0", body.encode(), {"Content-Type": "text/xml"}
+    )
     with urllib.request.urlopen(request) as reply:
         return re.search(rb"<sessionId>([^<]+)<", reply.read())[1].decode()  # type: ignore[index]
 

@@ -122,7 +122,12 @@ async def run(job: Job) -> Result:
     await asyncio.wait_for(load.finished, 30)
     ordered = sorted(load.latencies)
     return Result(
-        done / elapsed, ordered[len(ordered) // 2] * 1e3, ordered[int(len(ordered) * 0.99)] * 1e3, load.size, load.errors, done
+        done / elapsed,
+        ordered[len(ordered) // 2] * 1e3,
+        ordered[int(len(ordered) * 0.99)] * 1e3,
+        load.size,
+        load.errors,
+        done,
     )
 
 

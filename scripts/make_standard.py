@@ -40,7 +40,9 @@ def main(folder: Path, out: Path = OUT) -> dict[str, str]:
     """Write one file per object; returns file name -> text. `out` is replaced whole."""
     facts = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("[A-Z]*.json"))}
     relations = {
-        (child["childSObject"], child["field"]): child for fact in facts.values() for child in fact.get("childRelationships", ())
+        (child["childSObject"], child["field"]): child
+        for fact in facts.values()
+        for child in fact.get("childRelationships", ())
     }
     made = {f"{name}.json": _object(fact, relations) for name, fact in facts.items()}
     made["_valuesets.json"] = _value_sets(json.loads((folder / "_valuesets.json").read_text("utf-8")))
@@ -53,7 +55,11 @@ def main(folder: Path, out: Path = OUT) -> dict[str, str]:
 
 
 def _object(fact: dict[str, Any], relations: dict[tuple[str, str], dict[str, Any]]) -> str:
-    head: dict[str, Any] = {"name": fact["name"], "label": fact["label"], "labelPlural": fact.get("labelPlural", fact["label"] + "s")}
+    head: dict[str, Any] = {
+        "name": fact["name"],
+        "label": fact["label"],
+        "labelPlural": fact.get("labelPlural", fact["label"] + "s"),
+    }
     if fact.get("keyPrefix") is not None:
         head["keyPrefix"] = fact["keyPrefix"]
     elif fact["name"] in STATUSES:
@@ -63,8 +69,10 @@ def _object(fact: dict[str, Any], relations: dict[tuple[str, str], dict[str, Any
     head["flags"] = fact.get("flags", {})
     if any(field["name"] == "RecordTypeId" for field in fact.get("conditionalFields", ())):
         head["supportsRecordTypes"] = True
-    lines = [f' {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)},' for key, value in head.items()]
-    fields = ",\n".join("  " + json.dumps(_field(fact["name"], f, relations), ensure_ascii=False) for f in fact["fields"])
+    lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}," for key, value in head.items()]
+    fields = ",\n".join(
+        "  " + json.dumps(_field(fact["name"], f, relations), ensure_ascii=False) for f in fact["fields"]
+    )
     return "{\n" + "\n".join(lines) + '\n "fields": [\n' + fields + "\n ]\n}\n"
 
 

@@ -28,10 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-ledger", action="store_true", help="write docs/fidelity.md from the tests' ledger marks")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    config.stash[ledger.ROWS] = ledger.rows(items)
+@pytest.hookimpl(tryfirst=True)  # before -k and -m take tests away: the ledger is of all
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    found = config.stash[ledger.ROWS] = ledger.rows(items)
+    whole = config.stash[ledger.WHOLE] = ledger.is_whole(session)
     if config.getoption("--write-ledger"):
-        ledger.FILE.write_text(ledger.document(config.stash[ledger.ROWS]), "utf-8")
+        if not whole:
+            raise pytest.UsageError("--write-ledger needs every test, collected without an error")
+        ledger.FILE.write_text(ledger.document(found), "utf-8")
 
 
 @pytest.hookimpl(hookwrapper=True)

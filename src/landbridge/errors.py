@@ -48,17 +48,12 @@ class SalesforceError(Exception):
 
 
 class InvalidSessionId(SalesforceError):
+    """No session, an ended one, or a header that is none: one answer for all, so that nobody learns which."""
+
     code, status = "INVALID_SESSION_ID", 401
 
     def __init__(self) -> None:
         super().__init__("Session expired or invalid")
-
-
-class InvalidAuthHeader(SalesforceError):
-    code, status = "INVALID_AUTH_HEADER", 401
-
-    def __init__(self) -> None:
-        super().__init__("INVALID_HEADER_TYPE")
 
 
 class RequestLimitExceeded(SalesforceError):
@@ -142,10 +137,6 @@ class BadRequest(SalesforceError):
     code = "BAD_REQUEST"
 
 
-class ApiVersionUnsupported(NotFound):
-    """A version outside those that a live org still answers."""
-
-
 class Unsupported(SalesforceError):
     """Valid on the platform, not done by Landbridge: says so aloud, with the place."""
 
@@ -205,13 +196,6 @@ class RequiredFieldMissing(SalesforceError):
 
     def __init__(self, fields: Sequence[str]) -> None:
         super().__init__(f"Required fields are missing: [{', '.join(fields)}]", fields=fields)
-
-
-class MissingArgument(SalesforceError):
-    code = "MISSING_ARGUMENT"
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} not specified", fields=())
 
 
 class DuplicateValue(SalesforceError):
@@ -274,18 +258,21 @@ class InvalidCrossReferenceInPath(InvalidCrossReferenceKey):
     status = 404
 
 
-class InsufficientAccessOnCrossReference(SalesforceError):
-    code = "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
-
-    def __init__(self, record_id: str) -> None:
-        super().__init__(f"insufficient access rights on cross-reference id: {record_id[:15]}", fields=())
-
-
 class EntityIsDeleted(SalesforceError):
     code, status = "ENTITY_IS_DELETED", 404
 
     def __init__(self) -> None:
         super().__init__("entity is deleted", fields=())
+
+
+class AllOrNoneRolledBack(SalesforceError):
+    code = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Record rolled back because not all records were valid and the request was using AllOrNone header",
+            fields=(),
+        )
 
 
 class UndeleteFailed(SalesforceError):

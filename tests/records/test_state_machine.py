@@ -198,6 +198,7 @@ def test_emptying_the_bin_removes_for_good(org: RunningOrg) -> None:
     assert undelete(org, "Account", account) is not None
 
 
+@pytest.mark.ledger("error.AllOrNoneRolledBack", "observed", "recording collections-all-or-none-create")
 def test_a_list_saves_the_good_ones_or_none(org: RunningOrg) -> None:
     server = org.door.server
     entity = server.catalog.get("Account")

@@ -12,18 +12,60 @@ import pytest
 from landbridge.access import Access
 from landbridge.ids import RecordId
 from landbridge.schema import Catalog, describe, standard
-from landbridge.schema.model import TYPE_DEFAULTS
+from landbridge.schema.model import TYPE_DEFAULTS, Field, resolve
 from tests.conftest import ROOT
 
 ledger = pytest.mark.ledger
 ADMIN = Access(RecordId("005000000000001AAA"))
 
 # Issue "The ground floor", section 4.
-NAMED = """Account Contact Lead Opportunity OpportunityLineItem OpportunityContactRole Case CaseComment Task Event User
-    Profile UserRole PermissionSet PermissionSetAssignment Group GroupMember QueueSobject Organization RecordType Product2
-    Pricebook2 PricebookEntry Order OrderItem Contract Asset Campaign CampaignMember CampaignMemberStatus Solution Note
-    Attachment Document Folder ContentVersion ContentDocument ContentDocumentLink EmailMessage ApexClass ApexTrigger
-    AsyncApexJob CronTrigger EntityDefinition FieldDefinition""".split()
+NAMED = [
+    "Account",
+    "Contact",
+    "Lead",
+    "Opportunity",
+    "OpportunityLineItem",
+    "OpportunityContactRole",
+    "Case",
+    "CaseComment",
+    "Task",
+    "Event",
+    "User",
+    "Profile",
+    "UserRole",
+    "PermissionSet",
+    "PermissionSetAssignment",
+    "Group",
+    "GroupMember",
+    "QueueSobject",
+    "Organization",
+    "RecordType",
+    "Product2",
+    "Pricebook2",
+    "PricebookEntry",
+    "Order",
+    "OrderItem",
+    "Contract",
+    "Asset",
+    "Campaign",
+    "CampaignMember",
+    "CampaignMemberStatus",
+    "Solution",
+    "Note",
+    "Attachment",
+    "Document",
+    "Folder",
+    "ContentVersion",
+    "ContentDocument",
+    "ContentDocumentLink",
+    "EmailMessage",
+    "ApexClass",
+    "ApexTrigger",
+    "AsyncApexJob",
+    "CronTrigger",
+    "EntityDefinition",
+    "FieldDefinition",
+]
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +177,26 @@ def test_the_fields_of_account_have_the_recorded_attributes(catalog: Catalog, sh
 
     assert compared > 2000
     assert differing == 0
+
+
+@ledger("field.base64", "documented", "rest.md section 4")
+@ledger("field.combobox", "documented", "rest.md section 4")
+@ledger("field.long", "guessed", "defaults unchecked against a recorded describe")
+@ledger("field.anyType", "guessed", "defaults unchecked against a recorded describe")
+@ledger("field.complexvalue", "guessed", "defaults unchecked against a recorded describe")
+@pytest.mark.parametrize("type_", sorted(TYPE_DEFAULTS))
+def test_every_type_is_described_with_all_keys(catalog: Catalog, type_: str) -> None:
+    account = catalog.get("Account")
+    assert account is not None
+
+    found = describe.describe_field(resolve(Field(name="F__c", label="F", type=type_)), ADMIN)
+
+    assert list(found) == list(describe.describe_field(account.fields[0], ADMIN))
+    assert found["type"] == type_
+    assert found["soapType"].partition(":")[0] in ("tns", "urn", "xsd")
+    assert None not in [
+        found[key] for key in ("length", "precision", "nillable", "createable", "filterable", "byteLength")
+    ]
 
 
 def test_a_read_only_user_sees_no_write_flags(catalog: Catalog) -> None:

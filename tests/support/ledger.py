@@ -22,31 +22,42 @@ STATUSES = ("documented", "observed", "guessed", "differs")
 
 @dataclass
 class Row:
-    """One behaviour. `source` and `tests` gather what each test adds."""
+    """One behaviour, with what each test that shows it names as its source."""
 
     id: str
     status: str
-    source: str
+    sources: list[str] = field(default_factory=list)
     tests: list[str] = field(default_factory=list)
 
 
 ROWS = pytest.StashKey[dict[str, Row]]()
+WHOLE = pytest.StashKey[bool]()
+
+
+def is_whole(session: pytest.Session) -> bool:
+    """Whether every test was collected: a part of them can neither write the page nor be compared with it."""
+    config = session.config
+    asked = {(config.invocation_params.dir / name).resolve() for name in config.args}
+    narrowed = any(config.getoption(name, None) for name in ("lf", "ignore", "ignore_glob"))
+    return bool(asked & {ROOT, ROOT / "tests"}) and not narrowed and not session.testsfailed
 
 
 def rows(items: Iterable[pytest.Item]) -> dict[str, Row]:
-    """The ledger of collected tests. Raises for a status that is none or two that contradict each other."""
+    """The ledger of collected tests. Raises UsageError for a status that is none, or for two that contradict each other."""
     found: dict[str, Row] = {}
     for item in items:
         for mark in item.iter_markers("ledger"):
+            if len(mark.args) != 3 or mark.kwargs:
+                raise pytest.UsageError(f"{item.nodeid}: a ledger mark takes an id, a status and a source")
             name, status, source = mark.args
             if status not in STATUSES:
-                raise pytest.UsageError(f"{item.nodeid}: {status!r} is no status of the ledger")
-            row = found.setdefault(name, Row(name, status, source))
+                raise pytest.UsageError(f"{item.nodeid}: {status!r} is no status of the ledger: {', '.join(STATUSES)}")
+            row = found.setdefault(name, Row(name, status))
             if row.status != status:
-                raise pytest.UsageError(f"{item.nodeid}: {name} is {row.status} elsewhere, {status} here")
+                raise pytest.UsageError(f"{item.nodeid}: {name} is {status} here, {row.status} in {row.tests[0]}")
             test = item.nodeid.split("[")[0]
-            if test not in row.tests:
-                row.tests.append(test)
+            row.sources += [source] if source not in row.sources else []
+            row.tests += [test] if test not in row.tests else []
     return found
 
 
@@ -76,8 +87,8 @@ def document(found: dict[str, Row]) -> str:
     for area, members in areas.items():
         lines += ["", f"## {area}", "", "| behaviour | status | source | shown by |", "| --- | --- | --- | --- |"]
         for row in members:
-            tests = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in sorted(row.tests)[:3])
-            lines.append(f"| `{row.id}` | {row.status} | {row.source} | {tests} |")
+            tests = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in sorted(row.tests))
+            lines.append(f"| `{row.id}` | {row.status} | {'; '.join(row.sources)} | {tests} |")
     lines += ["", "## Left out or different on purpose", "", "| behaviour | status | why |", "| --- | --- | --- |"]
     lines += [f"| {entry['what']} | {entry['status']} | {entry['why']} |" for entry in by_hand()]
     return "\n".join(lines) + "\n"

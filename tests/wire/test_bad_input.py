@@ -344,7 +344,7 @@ def test_a_full_disk_answers_every_waiting_request_and_the_server_goes_on(home: 
     assert still.status == 200
 
 
-@ledger("error.InvalidAuthHeader", "guessed", "unverified (rest.md section 9): answered as INVALID_SESSION_ID")
+@ledger("rest.broken-authorization", "guessed", "INVALID_AUTH_HEADER is unverified (rest.md section 9)")
 @pytest.mark.parametrize("value", ["", "Bearer", "Basic abc", "Bearer  ", "Negotiate x", "Bearer 00D!\xff"])
 def test_a_missing_or_broken_authorization_answers_401(org: RunningOrg, value: str) -> None:
     reply = org.request(

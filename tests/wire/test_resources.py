@@ -37,7 +37,7 @@ def test_versions_from_20_to_68_are_accepted(org: RunningOrg, version: str, stat
     assert org.data("GET", "/limits", version=version).status == status
 
 
-@ledger("error.ApiVersionUnsupported", "guessed", "rest.md section 1: versions outside those listed are gone")
+@ledger("rest.root", "observed", "recording rest-root-v29")
 def test_the_root_names_resources_and_the_identity_url(org: RunningOrg) -> None:
     found = org.data("GET", "/").json
 

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from landbridge import ids
 from landbridge.access import Access
 from landbridge.errors import (
+    AllOrNoneRolledBack,
     CannotInsertUpdate,
     DuplicateValue,
     EntityIsDeleted,
@@ -323,16 +324,6 @@ class ReferenceIsDeleted(EntityIsDeleted):
 
 class _RolledBack(Exception):
     """Leaves the savepoint of a list in which one record failed."""
-
-
-class AllOrNoneRolledBack(SalesforceError):
-    code = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Record rolled back because not all records were valid and the request was using AllOrNone header",
-            fields=(),
-        )
 
 
 def _rolled_back() -> SaveResult:

@@ -127,7 +127,7 @@ def row(
     """One live record by Id; None where there is none. Raises NoSuchColumn for a field that is not there."""
     if not entity.sobject.has_table:
         return None
-    found = reader.one(front.row(catalog, access, entity, fields, version).one(), {"p0": record_id})
+    found = reader.one(front.row(catalog, access, entity, fields, version).one(), (record_id,))
     return None if found is None else Row(found[0].encode(), found[1])
 
 

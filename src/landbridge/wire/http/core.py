@@ -41,6 +41,7 @@ Respond = Callable[[Reply], None]
 
 _CLIENT = re.compile(r"\bclient\s*=\s*([^,;]+)", re.IGNORECASE)
 _OVERRIDE = re.compile(rb"[?&]_HttpMethod=([A-Za-z]+)")
+_STAMP = b"X-SFDC-Request-Id: %b\r\nX-Request-Id: %b\r\n%b"
 NOBODY = Access(RecordId(""), "")
 
 
@@ -55,21 +56,22 @@ class Core:
     def handle(self, request: Request, respond: Respond) -> None:
         """Answer `request` by calling `respond` once, now or later on the loop. Never raises."""
         correlation_id = self._server.chance.hex(32)
-        info: list[bytes] = []
+        usage: list[bytes] = []
 
         def answer(reply: Reply) -> None:
-            self._finish(reply, correlation_id, info[0] if info else None)
+            request_id = correlation_id.encode()
+            reply.stamp = _STAMP % (request_id, request_id, usage[0] if usage else b"")
             respond(reply)
 
         try:
-            call, route = self._open(request, correlation_id, info)
+            call, route = self._open(request, correlation_id, usage)
             self._run(call, route, answer)
         except Exception as error:
             answer(self._error(error, correlation_id))
 
     # --- opening -----------------------------------------------------------------------------------------------
 
-    def _open(self, request: Request, correlation_id: str, info: list[bytes]) -> tuple[Call, Route]:
+    def _open(self, request: Request, correlation_id: str, usage: list[bytes]) -> tuple[Call, Route]:
         server = self._server
         found = self._table.match(_method(request), request.path())
         route = found.route
@@ -82,7 +84,7 @@ class Core:
             access, session_id = session.access, session.id
             if route.metered:
                 used = server.limits.count_api_call()
-                info.append(server.limits.info())
+                usage.append(b"Sforce-Limit-Info: %b\r\n" % server.limits.info())
                 if used > server.limits.maximum:
                     raise RequestLimitExceeded
         call = Call(server, request, found.params, found.version, access, None, session_id, correlation_id)
@@ -183,13 +185,6 @@ class Core:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # --- replies -----------------------------------------------------------------------------------------------
-
-    def _finish(self, reply: Reply, correlation_id: str, info: bytes | None) -> None:
-        request_id = correlation_id.encode()
-        reply.headers.append((b"X-SFDC-Request-Id", request_id))
-        reply.headers.append((b"X-Request-Id", request_id))
-        if info is not None:
-            reply.headers.append((b"Sforce-Limit-Info", info))
 
     def _error(self, error: BaseException, correlation_id: str) -> Reply:
         """The reply to an error: Salesforce's own as they are, ours without their text."""

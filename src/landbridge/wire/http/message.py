@@ -86,6 +86,8 @@ class Reply:
     body: bytes | AsyncIterator[bytes] | None = None
     content_type: bytes = JSON
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    stamp: bytes = b""
+    """Header lines that the core puts on every reply, written out: request id, API usage."""
     after: Callable[[Tx], None] | None = None
     """A unit of work that must be durable before a READ's reply is sent, e.g. a query locator."""
 

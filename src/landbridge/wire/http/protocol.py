@@ -21,7 +21,7 @@ from typing import cast
 import httptools
 
 from landbridge.clock import Clock
-from landbridge.errors import BadRequest, BodyTooLarge, HeadersTooLarge, SalesforceError, UriTooLong
+from landbridge.errors import BadRequest, BodyTooLarge, HeadersTooLarge, SalesforceError, ServerUnavailable, UriTooLong
 from landbridge.values import http_date_of
 from landbridge.wire.http.body import inflate
 from landbridge.wire.http.core import Core, error_reply
@@ -359,12 +359,13 @@ class HttpProtocol(asyncio.Protocol):
     def _head(self, reply: Reply, keep: bool) -> bytes:
         line = _STATUS_LINES.get(reply.status) or b"HTTP/1.1 %d Status\r\n" % reply.status
         headers, common = reply.headers, _COMMON
-        named = b"".join([b"%b: %b\r\n" % header for header in headers])
+        named = b"".join([b"%b: %b\r\n" % header for header in headers]) if headers else b""
         if named.count(b"\n") != len(headers) or named.count(b"\r") != len(headers):
             named = b"".join([b"%b: %b\r\n" % (name, _clean(value)) for name, value in headers])
         if b"Cache-Control: " in named:
             common = _COMMON.partition(b"\r\n")[2]
-        return b"%b%b%b%b%b" % (line, self._connections.date, common, named, b"" if keep else b"Connection: close\r\n")
+        close = b"" if keep else b"Connection: close\r\n"
+        return b"%b%b%b%b%b%b" % (line, self._connections.date, common, named, reply.stamp, close)
 
     async def _send_stream(self, reply: Reply, body: AsyncIterator[bytes], keep: bool) -> None:
         """A reply whose length is not known: chunks as they come, waiting while the peer does not read."""
@@ -402,6 +403,7 @@ def _tagged(etag: bytes) -> bytes:
 
 def unavailable() -> bytes:
     """What a connection over the bound is told before it is closed."""
-    body = b'[{"message":"Too many connections","errorCode":"SERVER_UNAVAILABLE"}]'
+    body = error_reply(ServerUnavailable("Too many connections")).body
+    assert isinstance(body, bytes)
     head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     return head % (JSON, len(body)) + body
