@@ -2,29 +2,38 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
-BIN     = $(VENV)/bin
 SOURCE ?= examples/shop
-SEED   ?= $(if $(filter examples/shop,$(SOURCE)),examples/shop/data/plan.json,)
+SEED   ?= $(if $(filter examples/shop,$(SOURCE)),examples/shop/data/plan.json)
 ARGS   ?=
 PYTEST ?=
 
+BIN     = $(VENV)/bin
+CLIENTS = tests/clients/node_modules/.installed
+PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help run test check bench soak ledger format clean
 
 help: ## this list
+	@echo "Landbridge: a Salesforce org on your laptop. Start with \`make run\`."
+	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make run SOURCE=../my-project SEED=../my-project/data/plan.json ARGS='--data ./org --port 0'"
+	@echo "  make test PYTEST='-k upsert'        make PYTHON=python3.12 check"
 
-run: $(VENV)/.installed ## start an org with a sample (SOURCE=sfdx-folder SEED=plan.json ARGS="more options")
-	@$(BIN)/landbridge serve --source $(SOURCE) $(if $(SEED),--seed $(SEED)) $(ARGS)
+run: $(VENV)/.installed ## start an org: the sample shop, or SOURCE=sfdx-folder SEED=plan.json ARGS="more options"
+	@$(BIN)/landbridge serve --source "$(SOURCE)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
 
-test: $(VENV)/.dev tests/clients/node_modules/.installed ## everything (PYTEST="-k words" for less)
+test: $(VENV)/.dev $(CLIENTS) ## everything, published clients too (PYTEST="-k words" for less)
 	@$(BIN)/python -m pytest $(PYTEST)
 
 check: $(VENV)/.dev ## format, lint, strict types, the import ladder
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/house/test_ladder.py
+	@$(BIN)/python -m pytest tests/house/test_ladder.py
 
 bench: $(VENV)/.bench ## ratios against floors and a peer, in one run
 	@$(BIN)/python -m bench
@@ -33,37 +42,49 @@ soak: $(VENV)/.bench ## the long runs: 1,000,000 creates, many kills
 	@$(BIN)/python -m bench.soak
 
 ledger: $(VENV)/.dev ## write docs/fidelity.md from the tests
-	@$(BIN)/python -m pytest -q --collect-only --write-ledger > /dev/null && echo "docs/fidelity.md written"
+	@said=$$($(BIN)/python -m pytest -qq --collect-only --write-ledger 2>&1) || { echo "$$said" | tail -30; exit 1; }
+	@echo "docs/fidelity.md is up to date"
 
-format: $(VENV)/.dev ## format and mend what can be mended
-	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+format: $(VENV)/.dev ## format, and mend what the linter can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
 
 clean: ## remove what was installed and built
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/clients/node_modules bench/build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# A half-made environment is worse than none: it would count as made.
 $(VENV)/bin/python:
+	@command -v $(PYTHON) > /dev/null || \
+	  { echo "$(PYTHON) is not here. Install Python 3.11 or newer, or say which: make PYTHON=/path/to/python"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Landbridge needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
+	  { echo "Landbridge needs Python 3.11 or newer; this is $$($(PYTHON) --version). Say which: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) could not make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@echo "installing Landbridge into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(PIP) -e .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing Landbridge and its test tools into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 	@echo "installing Landbridge and its benchmark's peers into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	@$(PIP) -e '.[dev,bench]'
 	@touch $@ $(VENV)/.dev $(VENV)/.installed
 
-tests/clients/node_modules/.installed: tests/clients/package.json tests/clients/package-lock.json
-	@command -v npm > /dev/null || { echo "npm is missing: the JavaScript clients will be skipped, and so the run fails."; \
-	  echo "Install Node.js, or set LANDBRIDGE_ALLOW_SKIP=1."; test -n "$$LANDBRIDGE_ALLOW_SKIP"; }
-	@if command -v npm > /dev/null; then echo "installing the JavaScript clients ..."; \
-	  cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; fi
+# Without npm and with LANDBRIDGE_ALLOW_SKIP=1 nothing is stamped: the clients are installed once npm is there.
+$(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
+	@if command -v npm > /dev/null; then \
+	  echo "installing the JavaScript clients into tests/clients ..." && cd tests/clients && \
+	  npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	elif [ "$$LANDBRIDGE_ALLOW_SKIP" = 1 ]; then \
+	  echo "npm is not here: the tests of the JavaScript clients will be skipped"; \
+	else \
+	  echo "npm is not here, and the tests of the JavaScript clients need it. Install Node.js (Debian: apt-get install npm),"; \
+	  echo "or go without those tests: LANDBRIDGE_ALLOW_SKIP=1 make test"; exit 1; \
+	fi
