@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import secrets
 import string
-import uuid
 
 _LETTERS = string.ascii_letters + string.digits
 
@@ -31,7 +30,9 @@ class Chance:
 
     def uuid(self) -> str:
         """A version 4 UUID from the seed: for event and correlation ids."""
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        digits = f"{self._random.getrandbits(128):032x}"
+        variant = "89ab"[int(digits[16], 16) & 3]  # RFC 9562: the two bits after the version
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
     def hex(self, digits: int) -> str:
         """So many lower-case hex digits from the seed: for request ids."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landbridge import auth, limits, records, schema, soql
 from landbridge.access import Access
@@ -16,15 +16,16 @@ from landbridge.clock import Clock
 from landbridge.config import Settings
 from landbridge.faults import Switchboard
 from landbridge.limits import Limits
-from landbridge.records import Bin, Store, capture, genesis, seed
+from landbridge.records import Bin, Store, capture, genesis
 from landbridge.records.genesis import INTEGRATION_USER, Genesis, Org
 from landbridge.schema import Catalog, Numbers, definitions, standard, store
-from landbridge.schema import source as sources
 from landbridge.schema.image import Image
-from landbridge.schema.source import Source
 from landbridge.soql import Front
 from landbridge.storage import Migration, SQLiteDatabase, Tx, Unit
 from landbridge.storage.folder import Folder
+
+if TYPE_CHECKING:
+    from landbridge.schema.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class Server:
     numbers: Numbers
     catalog: Catalog
     catalog_changed: str
-    source: Source
+    source: Source | None
+    """What was read of the settings' source folders; None without any."""
     org: Org
     store: Store
     bin: Bin
@@ -181,22 +183,30 @@ class Server:
             self.apps.keep(tx, client_id, secret, None)
 
     async def _load(self) -> None:
-        self.source = sources.read(self.settings.source, self.catalog)
+        # An org without source or seed starts without the modules that read them.
+        self.source = None
         if self.settings.source:
-            self.catalog = await self.db.write(self._take_source, Unit("source"))
+            from landbridge.schema.source import read
+
+            source = self.source = read(self.settings.source, self.catalog)
+            self.catalog = await self.db.write(lambda tx: self._take_source(tx, source), Unit("source"))
             self.catalog_changed = self.db.read_now(lambda reader: genesis.get(reader, "catalog_changed")) or ""
-            self.captured |= frozenset(entity.lower() for entity in self.source.captured)
-            self.notes.append(self.source.summary())
-        admin = Access(self.org.admin_id)
+            self.captured |= frozenset(entity.lower() for entity in source.captured)
+            self.notes.append(source.summary())
         for path in self.settings.seed:
+            from landbridge.records import seed
+
+            admin = Access(self.org.admin_id)
             self.notes.append(await seed.load(self.db, self.store, self.catalog, admin, path))
 
-    def _take_source(self, tx: Tx) -> Catalog:
-        after = store.apply(tx, self.catalog, self.source.objects, self.numbers, allow_drop=self.settings.allow_drop)
+    def _take_source(self, tx: Tx, source: Source) -> Catalog:
+        from landbridge.records import seed
+
+        after = store.apply(tx, self.catalog, source.objects, self.numbers, allow_drop=self.settings.allow_drop)
         if after is not self.catalog:
             definitions.write(tx, after)
             genesis.put(tx, "catalog_changed", tx.stamp)
-        seed.metadata_records(tx, self.numbers, after, self.source.records)
+        seed.metadata_records(tx, self.numbers, after, source.records)
         return after
 
     # --- while it is open ----------------------------------------------------------------------------------------

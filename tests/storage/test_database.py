@@ -297,3 +297,17 @@ async def test_the_write_ahead_log_does_not_grow_for_ever(tmp_path: Path, monkey
 
     # 60 rounds of some 60 pages would be 15 MB without a checkpoint.
     assert max(sizes) < 10_000_000
+
+
+async def test_a_file_that_another_program_has_locked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(implementation, "BUSY_MS", 10)
+    db = open_database(tmp_path / "org.sqlite")
+    await db.close()
+    other = apsw.Connection(str(tmp_path / "org.sqlite"))
+    other.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(LandbridgeError, match="is locked by another program"):
+        open_database(tmp_path / "org.sqlite")
+
+    other.close()

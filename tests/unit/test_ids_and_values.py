@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from landbridge import ids, values
+from landbridge.chance import Chance
 from landbridge.clock import Clock
 
 ledger = pytest.mark.ledger
@@ -126,3 +128,10 @@ def test_the_clock_never_falls_and_jumps_forward_only() -> None:
     assert clock.now() - before >= timedelta(hours=72)
     with pytest.raises(ValueError, match="forward"):
         clock.jump(timedelta(seconds=-1))
+
+
+def test_uuids_are_well_formed_and_come_again_from_their_seed() -> None:
+    chance = Chance(3)
+
+    assert {UUID(chance.uuid()).version for _ in range(100)} == {4}
+    assert Chance(3).uuid() == Chance(3).uuid()

@@ -8,7 +8,6 @@ could be forged with this CA unless its key leaves the folder (mode 600).
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import os
 import ssl
 from collections.abc import Iterator
@@ -111,6 +110,8 @@ def _certificate(
     now: datetime,
     life: timedelta,
 ) -> Certificate:
+    import ipaddress
+
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID

@@ -1,7 +1,7 @@
 """Records: the only way data of sObjects changes."""
 
 from landbridge.records import bin as _bin
-from landbridge.records import genesis, seed
+from landbridge.records import genesis
 from landbridge.records.bin import Bin
 from landbridge.records.capture import Captured, capture
 from landbridge.records.change import Change, ChangeKind, SaveResult
@@ -20,5 +20,4 @@ __all__ = [
     "Store",
     "capture",
     "genesis",
-    "seed",
 ]

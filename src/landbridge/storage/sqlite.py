@@ -56,6 +56,8 @@ GROUP_SECONDS = 0.008
 LEASE_SECONDS = 5.0
 """How long a transaction across awaits may hold the writer (ARCHITECTURE, decision 3)."""
 READERS = 2
+BUSY_MS = 5000
+"""How long to wait for another program that has the file locked (a backup, a database browser)."""
 
 _SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL", "off": "OFF"}
 _VIOLATED = re.compile(r"constraint failed: (?:index ')?([^'\n]+)'?")
@@ -283,7 +285,7 @@ class SQLiteDatabase:
     def _connect(self, *, write: bool = False) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         connection = apsw.Connection(str(self.path), flags=flags, vfs=self._vfs, statementcachesize=512)
-        connection.set_busy_timeout(5000)
+        connection.set_busy_timeout(BUSY_MS)
         # `execute` of several pragmas stops at the first that returns a row until it is read: one call each.
         for pragma in (
             "journal_mode = WAL",

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import msgspec
 
 from landbridge.schema.model import Field, PicklistValue, SObject
 
-_FOLDER = Path(str(files(__package__)))
+_FOLDER = Path(__file__).parent
 _OBJECT = msgspec.json.Decoder(SObject)
 _VALUE_SETS = msgspec.json.Decoder(dict[str, tuple[PicklistValue, ...]])
 

@@ -6,22 +6,12 @@ Source: `rest.md` section 13, recordings auth-identity-*. A missing or bad token
 
 from __future__ import annotations
 
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from landbridge import ids
-from landbridge.storage import Reader
+from landbridge.auth import users
 from landbridge.wire.http.core import bearer
 from landbridge.wire.http.message import Call, Needs, Reply, Route, json_reply
-
-FIND = """
-    SELECT "Username", "CommunityNickname", "Name", "Email", "FirstName", "LastName", "TimeZoneSidKey", "MobilePhone",
-           "Street", "City", "State", "PostalCode", "Country", "IsActive", "UserType", "LanguageLocaleKey", "LocaleSidKey",
-           "LastModifiedDate"
-    FROM "User" WHERE "Id" = ?
-"""
-_COLUMNS = ("username", "nick", "name", "email", "first", "last", "timezone", "mobile", "street", "city", "state", "zip",
-            "country", "active", "type", "language", "locale", "modified")  # fmt: skip
 
 # Path of each API by its key; {version} is the client's to fill in, the organization id has 15 characters.
 _URLS = {
@@ -45,18 +35,18 @@ def identity(call: Call) -> Reply:
     org_id, wanted = ids.normalize(call.params["org"]), ids.normalize(call.params["user"])
     if org_id != call.server.org.org_id or wanted != user_id:
         return Reply(403, b"Wrong_Org", b"text/html;charset=UTF-8")
-    user = _user(call.reader, user_id)
+    user = users.find(call.reader, user_id)
     base = call.request.base_url
     return json_reply({
         "id": f"{base}/id/{org_id}/{user_id}", "asserted_user": True, "user_id": user_id, "organization_id": org_id,
-        "username": user["username"], "nick_name": user["nick"], "display_name": user["name"], "email": user["email"],
-        "email_verified": True, "first_name": user["first"], "last_name": user["last"], "timezone": user["timezone"],
-        "photos": _photos(base), "addr_street": user["street"], "addr_city": user["city"],
-        "addr_state": user["state"], "addr_country": user["country"], "addr_zip": user["zip"],
-        "mobile_phone": user["mobile"], "mobile_phone_verified": False, "is_lightning_login_user": False,
-        "status": {"created_date": None, "body": None}, "urls": _urls(call, user_id), "active": bool(user["active"]),
-        "user_type": user["type"].upper(), "language": user["language"], "locale": user["locale"],
-        "utcOffset": _offset(user["timezone"], call), "last_modified_date": user["modified"],
+        "username": user.username, "nick_name": user.nickname, "display_name": user.name, "email": user.email,
+        "email_verified": True, "first_name": user.first_name, "last_name": user.last_name, "timezone": user.time_zone,
+        "photos": _photos(base), "addr_street": user.street, "addr_city": user.city,
+        "addr_state": user.state, "addr_country": user.country, "addr_zip": user.postal_code,
+        "mobile_phone": user.mobile_phone, "mobile_phone_verified": False, "is_lightning_login_user": False,
+        "status": {"created_date": None, "body": None}, "urls": _urls(call, user_id), "active": bool(user.active),
+        "user_type": user.user_type.upper(), "language": user.language, "locale": user.locale,
+        "utcOffset": _offset(user.time_zone, call), "last_modified_date": user.modified,
         "is_app_installed": True,
     })  # fmt: skip
 
@@ -66,18 +56,18 @@ def userinfo(call: Call) -> Reply:
     user_id = _asking(call)
     if user_id is None:
         return _bad_token()
-    user = _user(call.reader, user_id)
+    user = users.find(call.reader, user_id)
     base = call.request.base_url
     photos = _photos(base)
     return json_reply({
         "sub": f"{base}/id/{call.server.org.org_id}/{user_id}", "user_id": user_id,
-        "organization_id": call.server.org.org_id, "preferred_username": user["username"], "nickname": user["nick"],
-        "name": user["name"], "email": user["email"], "email_verified": True, "given_name": user["first"],
-        "family_name": user["last"], "zoneinfo": user["timezone"], "photos": photos, "profile": f"{base}/{user_id}",
+        "organization_id": call.server.org.org_id, "preferred_username": user.username, "nickname": user.nickname,
+        "name": user.name, "email": user.email, "email_verified": True, "given_name": user.first_name,
+        "family_name": user.last_name, "zoneinfo": user.time_zone, "photos": photos, "profile": f"{base}/{user_id}",
         "picture": photos["picture"], "address": {}, "is_salesforce_integration_user": False,
-        "urls": _urls(call, user_id), "active": bool(user["active"]), "user_type": user["type"].upper(),
-        "language": user["language"], "locale": user["locale"], "utcOffset": _offset(user["timezone"], call),
-        "updated_at": f"{user['modified'][:19]}Z",
+        "urls": _urls(call, user_id), "active": bool(user.active), "user_type": user.user_type.upper(),
+        "language": user.language, "locale": user.locale, "utcOffset": _offset(user.time_zone, call),
+        "updated_at": f"{user.modified[:19]}Z",
     })  # fmt: skip
 
 
@@ -90,12 +80,6 @@ def _asking(call: Call) -> str | None:
 
 def _bad_token() -> Reply:
     return Reply(403, b"Bad_OAuth_Token", b"text/html;charset=UTF-8")
-
-
-def _user(reader: Reader, user_id: str) -> dict[str, Any]:
-    row = reader.one(FIND, (user_id,))
-    assert row is not None, "a session belongs to a user"
-    return dict(zip(_COLUMNS, row, strict=True))
 
 
 def _photos(base: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
 
+from landbridge.auth import users
 from landbridge.auth.grants import TokenRequest
 from landbridge.errors import OAuthError
 from landbridge.wire.http.message import JSON, Call, Needs, Reply, Request, Route
@@ -43,11 +44,9 @@ async def introspect(call: Call) -> Reply:
     if session is None or session.client_id != app.client_id:
         return Reply(200, b'{"active":false}', JSON, [_NO_STORE])
     issued = int(min(session.last_used, call.server.clock.epoch()))
-    username = await call.server.db.read(
-        lambda reader: reader.one('SELECT "Username" FROM "User" WHERE "Id" = ?', (session.access.user_id,))
-    )
+    user = await call.server.db.read(lambda reader: users.find(reader, session.access.user_id))
     body = {
-        "active": True, "scope": "full", "client_id": app.client_id, "username": username[0] if username else None,
+        "active": True, "scope": "full", "client_id": app.client_id, "username": user.username,
         "sub": f"{call.request.base_url}/id/{call.server.org.org_id}/{session.access.user_id}",
         "token_type": "access_token", "exp": issued + int(call.server.settings.session_timeout), "iat": issued,
         "nbf": issued,

@@ -10,6 +10,7 @@ Source: `auth.md` section 6, recording soap-login-partner.
 from __future__ import annotations
 
 from landbridge import values
+from landbridge.auth import users
 from landbridge.errors import LoginFault
 from landbridge.wire.http.message import Call, Needs, Reply, Route
 from landbridge.xml import Element, XmlError, escape, parse
@@ -20,12 +21,6 @@ _XML = b"text/xml; charset=utf-8"
 _NAMESPACES = {"u": "urn:partner.soap.sforce.com", "c": "urn:enterprise.soap.sforce.com"}
 _ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
-
-FIND = """
-    SELECT u."Name", u."Email", u."Username", u."ProfileId", u."UserRoleId", u."TimeZoneSidKey", u."LocaleSidKey",
-           u."LanguageLocaleKey", u."UserType"
-    FROM "User" u WHERE u."Id" = ?
-"""
 
 
 async def call_soap(call: Call) -> Reply:
@@ -78,19 +73,17 @@ async def _login(call: Call, operation: Element, header: Element | None) -> str:
 
 
 async def _info(call: Call, user_id: str) -> str:
-    row = await call.server.db.read(lambda reader: reader.one(FIND, (user_id,)))
-    assert row is not None
-    name, email, username, profile, role, zone, locale, language, kind = row
+    user = await call.server.db.read(lambda reader: users.find(reader, user_id))
     fields = (
         ("accessibilityMode", "false"), ("chatterExternal", "false"), ("currencySymbol", "$"),
         ("orgAttachmentFileSizeLimit", "26214400"), ("orgDefaultCurrencyIsoCode", "USD"),
         ("orgDefaultCurrencyLocale", "en_US"), ("orgDisallowHtmlAttachments", "false"),
         ("orgHasPersonAccounts", "false"), ("organizationId", call.server.org.org_id),
-        ("organizationMultiCurrency", "false"), ("organizationName", call.server.org.name), ("profileId", profile),
-        ("roleId", role), ("sessionSecondsValid", str(int(call.server.settings.session_timeout))),
-        ("userDefaultCurrencyIsoCode", None), ("userEmail", email), ("userFullName", name), ("userId", user_id),
-        ("userLanguage", language), ("userLocale", locale), ("userName", username), ("userTimeZone", zone),
-        ("userType", kind), ("userUiSkin", "Theme3"),
+        ("organizationMultiCurrency", "false"), ("organizationName", call.server.org.name), ("profileId", user.profile_id),
+        ("roleId", user.role_id), ("sessionSecondsValid", str(int(call.server.settings.session_timeout))),
+        ("userDefaultCurrencyIsoCode", None), ("userEmail", user.email), ("userFullName", user.name), ("userId", user_id),
+        ("userLanguage", user.language), ("userLocale", user.locale), ("userName", user.username), ("userTimeZone", user.time_zone),
+        ("userType", user.user_type), ("userUiSkin", "Theme3"),
     )  # fmt: skip
     return "".join(_tag(tag, value) for tag, value in fields)
 
