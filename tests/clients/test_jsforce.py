@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.running import RunningOrg
+from tests.clients.conftest import ROWS, Served
 
 pytestmark = pytest.mark.client
 
@@ -20,7 +20,7 @@ SESSION = "const c = new jsforce.Connection({instanceUrl: org.url, accessToken: 
 
 @pytest.mark.ledger("route.POST /services/Soap/{api}/{version}", "observed", "recording soap-login-partner")
 @pytest.mark.ledger("auth.soap-login", "observed", "recording soap-login-partner")
-def test_jsforce_logs_in_with_username_and_password(jsforce: Run, org: RunningOrg) -> None:
+def test_jsforce_logs_in_with_username_and_password(jsforce: Run, org: Served) -> None:
     found = jsforce(
         "const c = new jsforce.Connection({loginUrl: org.url}); const u = await c.login(org.username, org.password);"
         "return {u, instance: c.instanceUrl, token: c.accessToken};"
@@ -32,7 +32,7 @@ def test_jsforce_logs_in_with_username_and_password(jsforce: Run, org: RunningOr
     assert found["token"].startswith(org.ready["org_id"][:15] + "!")
 
 
-def test_jsforce_logs_in_with_the_security_token_appended(jsforce: Run, org: RunningOrg) -> None:
+def test_jsforce_logs_in_with_the_security_token_appended(jsforce: Run, org: Served) -> None:
     found = jsforce(
         "const c = new jsforce.Connection({loginUrl: org.url});"
         "return (await c.login(org.username, org.password + org.security_token)).id;"
@@ -52,7 +52,7 @@ def test_jsforce_hears_of_a_wrong_password(jsforce: Run) -> None:
 
 
 @pytest.mark.ledger("auth.oauth-password", "observed", "recording auth-token-password-2015")
-def test_jsforce_logs_in_over_oauth_and_refreshes(jsforce: Run, org: RunningOrg) -> None:
+def test_jsforce_logs_in_over_oauth_and_refreshes(jsforce: Run, org: Served) -> None:
     found = jsforce(
         "const oauth2 = {loginUrl: org.url, clientId: org.client_id, clientSecret: org.client_secret,"
         " redirectUri: 'http://localhost/cb'};"
@@ -65,6 +65,44 @@ def test_jsforce_logs_in_over_oauth_and_refreshes(jsforce: Run, org: RunningOrg)
     assert found["refreshed"] == [
         "access_token", "signature", "scope", "instance_url", "id", "token_type", "issued_at",
     ]  # fmt: skip
+
+
+@pytest.mark.ledger("auth.client-credentials", "documented", "auth.md section 2")
+def test_jsforce_logs_in_with_client_credentials(jsforce: Run, org: Served) -> None:
+    found = jsforce(
+        "const oauth2 = {loginUrl: org.url, clientId: org.client_id, clientSecret: org.client_secret};"
+        "const c = new jsforce.Connection({oauth2, instanceUrl: org.url});"
+        "const u = await c.authorize({grant_type: 'client_credentials'});"
+        "return {u, rows: (await c.query('SELECT Id FROM Organization')).records.length};"
+    )
+
+    assert found["u"]["id"] == org.ready["user_id"]
+    assert found["rows"] == 1
+
+
+@pytest.mark.ledger("auth.errors", "documented", "auth.md section 4")
+def test_jsforce_hears_of_a_wrong_client_secret(jsforce: Run) -> None:
+    error = jsforce(
+        "const oauth2 = {loginUrl: org.url, clientId: org.client_id, clientSecret: 'wrong'};"
+        "const c = new jsforce.Connection({oauth2, instanceUrl: org.url});"
+        "const e = await failed(() => c.authorize({grant_type: 'client_credentials'})); return {name: e.name, text: e.message};"
+    )
+
+    assert error == {"name": "invalid_client", "text": "invalid client credentials"}
+
+
+@pytest.mark.ledger("auth.revoke", "documented", "auth.md section 5")
+def test_jsforce_logs_out_and_its_session_is_gone(jsforce: Run) -> None:
+    found = jsforce(
+        "const oauth2 = {loginUrl: org.url, clientId: org.client_id, clientSecret: org.client_secret};"
+        "const c = new jsforce.Connection({oauth2}); await c.login(org.username, org.password);"
+        "const after = {instanceUrl: c.instanceUrl, accessToken: c.accessToken, version: '66.0'};"
+        "await c.logout();"
+        "const e = await failed(() => new jsforce.Connection(after).query('SELECT Id FROM Account'));"
+        "return e.errorCode;"
+    )
+
+    assert found == "INVALID_SESSION_ID"
 
 
 def test_jsforce_refreshes_an_ended_session_by_itself(jsforce: Run) -> None:
@@ -81,7 +119,7 @@ def test_jsforce_refreshes_an_ended_session_by_itself(jsforce: Run) -> None:
 @pytest.mark.ledger("rest.identity", "observed", "recordings auth-identity-2015, auth-identity-2023")
 @pytest.mark.ledger("route.GET /id/{org}/{user}", "observed", "recording auth-identity-2023")
 @pytest.mark.ledger("route.GET /services/data/{version}", "observed", "recording rest-root-v29")
-def test_jsforce_asks_who_it_is(jsforce: Run, org: RunningOrg) -> None:
+def test_jsforce_asks_who_it_is(jsforce: Run, org: Served) -> None:
     identity = jsforce(SESSION + "return await c.identity();")
 
     assert identity["user_id"] == org.ready["user_id"]
@@ -134,20 +172,20 @@ def test_jsforce_describes_the_org_and_an_object(jsforce: Run) -> None:
     assert found["prefix"].startswith("a")
 
 
-def test_jsforce_fetches_every_page_of_a_query(jsforce: Run, org: RunningOrg) -> None:
-    for number in range(2, 7):
-        org.create("Contact", LastName=f"Pager {number}")
+def test_jsforce_fetches_every_page_of_a_query(jsforce: Run) -> None:
     found = jsforce(
-        SESSION + "const first = await c.query('SELECT Id, LastName FROM Contact', {headers:"
-        " {'Sforce-Query-Options': 'batchSize=200'}});"
-        "const all = await c.query('SELECT Id FROM FieldDefinition', {autoFetch: true, maxFetch: 10000});"
-        "return {first: first.records.length, total: all.totalSize, fetched: all.records.length,"
-        " unique: new Set(all.records.map(r => r.Id)).size};"
+        SESSION + "const text = \"SELECT Id, LastName FROM Contact WHERE LastName LIKE 'Row %' ORDER BY LastName\";"
+        "const first = await c.query(text); const second = await c.queryMore(first.nextRecordsUrl);"
+        "const small = await c.query(text, {headers: {'Sforce-Query-Options': 'batchSize=200'}});"
+        "const all = await c.query(text, {autoFetch: true, maxFetch: 10000});"
+        "return {pages: [first.records.length, second.records.length, small.records.length], total: first.totalSize,"
+        " done: [first.done, second.done], names: all.records.map(r => r.LastName)};"
     )
 
-    assert found["first"] >= 5
-    assert found["total"] > 2000
-    assert found["fetched"] == found["unique"] == found["total"]
+    assert found["pages"] == [2000, 2000, 200]
+    assert found["total"] == ROWS
+    assert found["done"] == [False, False]
+    assert found["names"] == [f"Row {number:04}" for number in range(ROWS)]
 
 
 def test_jsforce_hears_of_errors_by_their_code(jsforce: Run) -> None:

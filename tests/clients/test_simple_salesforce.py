@@ -9,17 +9,18 @@ import requests
 from simple_salesforce import Salesforce
 from simple_salesforce.exceptions import (
     SalesforceExpiredSession,
+    SalesforceGeneralError,
     SalesforceMalformedRequest,
     SalesforceResourceNotFound,
 )
 
-from tests.support.running import RunningOrg
+from tests.clients.conftest import ROWS, Served
 
 pytestmark = pytest.mark.client
 
 
 @pytest.fixture(scope="module")
-def session(org: RunningOrg) -> Iterator[requests.Session]:
+def session(org: Served) -> Iterator[requests.Session]:
     """Trusts the org's own certificate authority the way docs/how-to/clients.md says."""
     with pytest.MonkeyPatch.context() as patch, requests.Session() as trusting:
         patch.setenv("REQUESTS_CA_BUNDLE", org.ready["ca_file"])
@@ -27,7 +28,7 @@ def session(org: RunningOrg) -> Iterator[requests.Session]:
 
 
 @pytest.fixture(scope="module")
-def sf(org: RunningOrg, session: requests.Session) -> Salesforce:
+def sf(org: Served, session: requests.Session) -> Salesforce:
     return Salesforce(
         instance_url=f"https://localhost:{org.port}", session_id=org.ready["access_token"], session=session
     )
@@ -108,7 +109,17 @@ def test_simple_salesforce_describes(sf: Salesforce) -> None:
 @pytest.mark.ledger("soql.paging", "observed", "soql.md section 4")
 @pytest.mark.ledger("route.GET /services/data/{version}/query", "observed", "recording soql-two-rows")
 @pytest.mark.ledger("route.GET /services/data/{version}/query/{locator}", "observed", "soql.md section 4")
-def test_simple_salesforce_iterates_over_more_than_two_thousand_rows(sf: Salesforce) -> None:
+def test_simple_salesforce_fetches_more_than_two_thousand_rows(sf: Salesforce) -> None:
+    text = "SELECT LastName FROM Contact WHERE LastName LIKE 'Row %' ORDER BY LastName DESC"
+
+    first = sf.query(text)
+    everything = [row["LastName"] for row in sf.query_all(text)["records"]]
+
+    assert (len(first["records"]), first["done"], first["totalSize"]) == (2000, False, ROWS)
+    assert everything == [f"Row {number:04}" for number in reversed(range(ROWS))]
+
+
+def test_simple_salesforce_iterates_over_a_view_of_the_catalogue(sf: Salesforce) -> None:
     found = [row["DurableId"] for row in sf.query_all_iter("SELECT DurableId FROM FieldDefinition ORDER BY DurableId")]
 
     assert len(found) > 2000
@@ -127,7 +138,7 @@ def test_simple_salesforce_finds_deleted_rows_with_include_deleted(sf: Salesforc
 
 
 @pytest.mark.ledger("error.InvalidSessionId", "observed", "recording auth-expired-session")
-def test_simple_salesforce_hears_of_an_ended_session(org: RunningOrg, session: requests.Session) -> None:
+def test_simple_salesforce_hears_of_an_ended_session(org: Served, session: requests.Session) -> None:
     stale = Salesforce(instance_url=f"https://localhost:{org.port}", session_id="00Dxx0000000000!gone", session=session)
 
     with pytest.raises(SalesforceExpiredSession):
@@ -139,6 +150,34 @@ def test_simple_salesforce_hears_of_a_malformed_query(sf: Salesforce) -> None:
         sf.query("SELECT Nope FROM Account")
 
     assert caught.value.content[0]["errorCode"] == "INVALID_FIELD"
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "fields"),
+    [
+        ({}, "REQUIRED_FIELD_MISSING", ["Name"]),
+        ({"Name": "x" * 256}, "STRING_TOO_LONG", ["Name"]),
+        ({"Name": "A", "Nope__c": 1}, "INVALID_FIELD", None),
+        ({"Name": "A", "ParentId": "001000000000000AAA"}, "INVALID_CROSS_REFERENCE_KEY", ["ParentId"]),
+    ],
+)
+def test_simple_salesforce_hears_of_a_refused_record(
+    sf: Salesforce, values: dict[str, object], code: str, fields: list[str] | None
+) -> None:
+    with pytest.raises(SalesforceMalformedRequest) as caught:
+        sf.Account.create(values)
+
+    assert caught.value.status == 400
+    assert caught.value.content[0]["errorCode"] == code
+    assert caught.value.content[0].get("fields") == fields
+
+
+def test_simple_salesforce_hears_of_what_is_not_there_yet(sf: Salesforce) -> None:
+    with pytest.raises(SalesforceGeneralError) as caught:
+        sf.search("FIND {Rosehill}")
+
+    assert caught.value.status == 501
+    assert caught.value.content[0]["errorCode"] == "FUNCTIONALITY_NOT_ENABLED"
 
 
 @pytest.mark.ledger("route.GET /services/data/{version}/limits", "observed", "recording limits-v58")

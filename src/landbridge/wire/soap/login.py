@@ -82,7 +82,8 @@ async def _info(call: Call, user_id: str) -> str:
         ("organizationMultiCurrency", "false"), ("organizationName", call.server.org.name), ("profileId", user.profile_id),
         ("roleId", user.role_id), ("sessionSecondsValid", str(int(call.server.settings.session_timeout))),
         ("userDefaultCurrencyIsoCode", None), ("userEmail", user.email), ("userFullName", user.name), ("userId", user_id),
-        ("userLanguage", user.language), ("userLocale", user.locale), ("userName", user.username), ("userTimeZone", user.time_zone),
+        ("userLanguage", user.language), ("userLocale", user.locale), ("userName", user.username),
+        ("userTimeZone", user.time_zone),
         ("userType", user.user_type), ("userUiSkin", "Theme3"),
     )  # fmt: skip
     return "".join(_tag(tag, value) for tag, value in fields)
