@@ -260,7 +260,7 @@ def test_errors_have_salesforces_code_and_text(org: RunningOrg, text: str, code:
     "text",
     [
         "SELECT Id, (SELECT Id FROM Contacts) FROM Account", "SELECT COUNT(Id) FROM Account",
-        "SELECT Type FROM Account GROUP BY Type", "SELECT Id FROM Account WHERE CreatedDate = TODAY",
+        "SELECT Type FROM Account GROUP BY Type",
         "SELECT Id FROM Account USING SCOPE mine", "SELECT TYPEOF What WHEN Account THEN Name END FROM Task",
         "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact)", "SELECT Id FROM Account FOR VIEW",
         "SELECT Id FROM Account WHERE Type INCLUDES ('a')", "SELECT Id FROM Account WITH SECURITY_ENFORCED",

@@ -24,6 +24,7 @@ from landbridge.errors import (
 )
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field, Kind
+from landbridge.soql.moments import Span
 from landbridge.soql.tree import AllFields, Both, Compare, Condition, Literal, Negation, Path, Query, Within
 from landbridge.storage import Value
 
@@ -91,6 +92,8 @@ class Test(msgspec.Struct, frozen=True):
     column: Column
     op: str
     values: tuple[Value, ...] = ()
+    span: Span | None = None
+    """A date literal instead of values; what it means is bound at run."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -345,6 +348,8 @@ class _Binder:
             if boolean:  # = null is = false (soql.md section 3)
                 return Test(column, "=", (0 if op == "=" else 1,))
             return Test(column, "IS NULL" if op == "=" else "IS NOT NULL")
+        if value.kind == "moment":
+            return Test(column, op, span=_span(column, value, node.path))
         if op == "LIKE":
             return Test(column, "LIKE", (_like(node, column),))
         if boolean and op not in ("=", "!="):
@@ -415,6 +420,17 @@ def stored(column: Column, literal: Literal, path: Path) -> Value:
     value = literal.value
     assert not isinstance(value, bool)
     return value
+
+
+def _span(column: Column, literal: Literal, path: Path) -> Span:
+    kind = "string" if column.field is None else column.field.type
+    if kind not in ("date", "datetime"):
+        raise InvalidField(
+            f"value of filter criterion for field '{path.names[-1]}' must be of type {_TYPE_NAME.get(kind, kind)} and "
+            f"should {'be' if kind in values.TEXT_TYPES else 'not be'} enclosed in quotes",
+            path.at,
+        )
+    return Span(str(literal.value), literal.n, kind == "datetime")
 
 
 def _moment(kind: str, literal: Literal) -> str:

@@ -17,6 +17,7 @@ import msgspec
 from landbridge import values
 from landbridge.schema.catalog import Entity
 from landbridge.soql.bind import Bound, BoundQuery, Column, Compound, Group, Inverse, Node, Sort, Test, TypeOf
+from landbridge.soql.moments import Span
 from landbridge.storage import Value
 from landbridge.storage.dialect import quote
 
@@ -53,6 +54,8 @@ class Statement(msgspec.Struct, frozen=True):
     limit: int | None
     offset: int
     heavy: bool
+    spans: tuple[Span, ...]
+    """Date literals; the parameters `:s0a` and `:s0b` are the ends of the first one."""
     _kept: dict[str, str] = {}
 
     def page(self, after: str = "") -> str:
@@ -98,7 +101,7 @@ def emit(bound: BoundQuery, version: float, text: str = "") -> Statement:
     return Statement(
         text, version, bound.all_rows, bound.entity, bound.count, ", ".join(emitter.columns), shape, emitter.source(),
         where, ", ".join(_direction(*one) for one in sort), sort, emitter.params, bound.limit, bound.offset,
-        heavy=not _is_small(bound),
+        heavy=not _is_small(bound), spans=tuple(emitter.spans),
     )  # fmt: skip
 
 
@@ -129,6 +132,7 @@ class _Emitter(msgspec.Struct):
     version: float
     columns: list[str] = []
     params: dict[str, Value] = {}
+    spans: list[Span] = []
     _names: dict[str, str] = {}
 
     # --- output ------------------------------------------------------------------------------------------------
@@ -238,12 +242,24 @@ class _Emitter(msgspec.Struct):
             marks = ", ".join(self._param(value) for value in test.values)
             listed = f"{column} {test.op} ({marks})"
             return f"({listed} OR {column} IS NULL)" if test.op == "NOT IN" else listed
+        if test.span is not None:
+            return self._within(column, test.op, test.span)
         value = self._param(test.values[0])
         if test.op == "LIKE":
             return f"{column} LIKE {value} ESCAPE '\\'"
         if test.op == "!=":
             return f"({column} <> {value} OR {column} IS NULL)"
         return f"{column} {test.op} {value}"
+
+    def _within(self, column: str, op: str, span: Span) -> str:
+        """A comparison with a date literal, which is a span: `=` inside, `>` after its end, `<` before its start."""
+        start, end = f":s{len(self.spans)}a", f":s{len(self.spans)}b"
+        self.spans.append(span)
+        inside = f"({column} >= {start} AND {column} < {end})"
+        return {
+            "=": inside, "!=": f"({column} < {start} OR {column} >= {end} OR {column} IS NULL)",
+            ">": f"{column} >= {end}", ">=": f"{column} >= {start}", "<": f"{column} < {start}", "<=": f"{column} < {end}",
+        }[op]  # fmt: skip
 
     def _param(self, value: Value) -> str:
         name = f"p{len(self.params)}"

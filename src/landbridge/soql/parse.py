@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from landbridge.errors import MalformedQuery, QueryUnsupported
 from landbridge.soql.lex import Token, tokens, unquote
+from landbridge.soql.moments import MOST, NAMES, WITHOUT_NUMBER
 from landbridge.soql.tree import AllFields, Both, Compare, Condition, Literal, Negation, Order, Path, Query, Within
 
 _RESERVED = frozenset({"FROM", "WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "WITH", "FOR", "USING", "UPDATE",
@@ -265,16 +266,18 @@ class _Parser:
             return Literal("boolean", token.word == "TRUE", token.at)
         if self._has("NULL"):
             return Literal("null", None, token.at)
-        if token.kind == "name" and token.word not in _RESERVED:
-            raise _no_literal(token)
+        if token.kind == "name" and token.word in NAMES:
+            return self._moment()
         raise self._unexpected()
 
-
-_DATE_WORDS = ("YESTERDAY", "TODAY", "TOMORROW", "LAST_", "THIS_", "NEXT_", "N_DAYS", "N_WEEKS", "N_MONTHS", "N_QUARTERS",
-               "N_YEARS", "N_FISCAL")  # fmt: skip
-
-
-def _no_literal(token: Token) -> MalformedQuery | QueryUnsupported:
-    if token.word.startswith(_DATE_WORDS):
-        return QueryUnsupported(f"the date literal {token.word}", token.at)
-    return MalformedQuery(f"unexpected token: '{token.text}'", token.at)
+    def _moment(self) -> Literal:
+        """A date literal: `TODAY`, `LAST_N_DAYS:3`."""
+        token = self._take()
+        if token.word in WITHOUT_NUMBER:
+            return Literal("moment", token.word, token.at)
+        self._expect(":")
+        at = self._token.at
+        n = self._number()
+        if n > MOST:
+            raise MalformedQuery(f"the number of {token.word} is at most {MOST}", at)
+        return Literal("moment", token.word, token.at, n)

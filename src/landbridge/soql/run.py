@@ -18,10 +18,13 @@ from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field
 from landbridge.soql.bind import BoundQuery, Column, Compound, Node, Test, bind, compound_parts
 from landbridge.soql.emit import Statement, after, emit
+from landbridge.soql.moments import Clockface, ends
 from landbridge.soql.parse import parse
 from landbridge.soql.preamble import located
 from landbridge.storage import Reader, Value
 
+NO_TIME = Clockface(0.0, "UTC")
+"""For statements of ours that have no date literal."""
 _CACHE = 2048
 """Statements kept per org; when full, the oldest half goes."""
 
@@ -35,6 +38,8 @@ class Cursor(msgspec.Struct, frozen=True):
     key: list[Any]
     sent: int
     total: int
+    face: Clockface
+    """When the first page was asked for, and in which zone: date literals mean the same on every page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +136,22 @@ def row(
     return None if found is None else Row(found[0].encode(), found[1])
 
 
-def run(reader: Reader, statement: Statement, *, batch: int) -> Page:
-    """The first page of a statement."""
-    limit = statement.limit
+def run(reader: Reader, statement: Statement, *, batch: int, face: Clockface) -> Page:
+    """The first page of a statement. `face` is the moment and the user's time zone, which date literals are told by."""
+    params = _params(statement, face)
     if statement.count:
-        return _count(reader, statement)
+        return Page(_total(reader, statement, params), b"[]", 0, None)
+    limit = statement.limit
     size = batch if limit is None else min(batch, limit)
-    count, records = _page(reader, statement, "", {}, size, statement.offset)
+    count, records = _page(reader, statement, "", params, size, statement.offset)
     if count < size or count == limit:
         return Page(count, records, count, None)
-    total = _total(reader, statement)
+    total = _total(reader, statement, params)
     if total <= count:
         return Page(count, records, count, None)
-    key = _key(reader, statement, "", {}, statement.offset + count - 1)
-    return Page(total, records, count, Cursor(statement.text, statement.version, statement.all_rows, key, count, total))
+    key = _key(reader, statement, "", params, statement.offset + count - 1)
+    cursor = Cursor(statement.text, statement.version, statement.all_rows, key, count, total, face)
+    return Page(total, records, count, cursor)
 
 
 def resume(reader: Reader, front: Front, catalog: Catalog, access: Access, cursor: Cursor, *, batch: int) -> Page:
@@ -153,7 +160,8 @@ def resume(reader: Reader, front: Front, catalog: Catalog, access: Access, curso
     if len(cursor.key) != len(statement.sort):
         raise InvalidQueryLocator
     size = min(batch, cursor.total - cursor.sent)
-    condition, params = after(statement, cursor.key)
+    condition, keys = after(statement, cursor.key)
+    params = {**_params(statement, cursor.face), **keys}
     count, records = _page(reader, statement, condition, params, size, 0)
     sent = cursor.sent + count
     if count < size or sent >= cursor.total:
@@ -163,30 +171,36 @@ def resume(reader: Reader, front: Front, catalog: Catalog, access: Access, curso
     return Page(cursor.total, records, count, rest)
 
 
+def _params(statement: Statement, face: Clockface) -> dict[str, Value]:
+    """The statement's own parameters, and the ends of its date literals."""
+    if not statement.spans:
+        return statement.params
+    params = dict(statement.params)
+    for number, span in enumerate(statement.spans):
+        params[f"s{number}a"], params[f"s{number}b"] = ends(span, face)
+    return params
+
+
 def _page(
     reader: Reader, statement: Statement, condition: str, params: dict[str, Value], size: int, skip: int
 ) -> tuple[int, bytes]:
-    found = reader.one(statement.page(condition), {**statement.params, **params, "batch": size, "skip": skip})
+    found = reader.one(statement.page(condition), {**params, "batch": size, "skip": skip})
     assert found is not None
     return found[0], found[1].encode()
 
 
 def _key(reader: Reader, statement: Statement, condition: str, params: dict[str, Value], skip: int) -> list[Any]:
-    found = reader.one(statement.keys(condition), {**statement.params, **params, "skip": skip})
+    found = reader.one(statement.keys(condition), {**params, "skip": skip})
     assert found is not None
     return list(found)
 
 
-def _total(reader: Reader, statement: Statement) -> int:
+def _total(reader: Reader, statement: Statement, params: dict[str, Value]) -> int:
     """All rows of the query, OFFSET and LIMIT taken into account."""
-    found = reader.one(statement.total(), statement.params)
+    found = reader.one(statement.total(), params)
     assert found is not None
     rest: int = max(0, found[0] - statement.offset)
     return rest if statement.limit is None else min(rest, statement.limit)
-
-
-def _count(reader: Reader, statement: Statement) -> Page:
-    return Page(_total(reader, statement), b"[]", 0, None)
 
 
 def query_json(page: Page, next_url: str | None) -> bytes:
@@ -205,4 +219,4 @@ def recent(
         return b"[]"
     shown = "" if name is None else f", {name.name}"
     text = f"SELECT Id{shown} FROM {entity.name} ORDER BY LastModifiedDate DESC LIMIT {int(limit)}"
-    return run(reader, front.prepare(text, catalog, access, version), batch=limit).records
+    return run(reader, front.prepare(text, catalog, access, version), batch=limit, face=NO_TIME).records

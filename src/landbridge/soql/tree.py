@@ -28,11 +28,15 @@ class AllFields(msgspec.Struct, frozen=True):
 
 
 class Literal(msgspec.Struct, frozen=True):
-    """A value as written. `kind`: string, number, boolean, null, date, datetime, time; after LIKE a string keeps its escapes."""
+    """
+    A value as written. `kind`: string, number, boolean, null, date, datetime, time, or moment (a date literal, its number
+    in `n`). After LIKE a string keeps its escapes.
+    """
 
     kind: str
     value: str | float | bool | None
     at: int
+    n: int = 0
 
 
 class Compare(msgspec.Struct, frozen=True):

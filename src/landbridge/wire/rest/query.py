@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 
 from landbridge import soql
+from landbridge.auth import users
 from landbridge.errors import MalformedQuery, Unsupported
-from landbridge.soql import Page
+from landbridge.soql import Clockface, Page, Statement
 from landbridge.storage import Reader
 from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route
 
@@ -39,12 +40,18 @@ def _first(call: Call, *, all_rows: bool) -> Reply | Beside:
         raise MalformedQuery("A query string has to be specified")
     server = call.server
     statement = server.front.prepare(text, server.catalog, call.access, call.version, all_rows=all_rows)
-    batch = _batch(call)
+    batch, face = _batch(call), _face(call, statement)
 
     def answer(reader: Reader) -> Reply:
-        return _reply(call, soql.run(reader, statement, batch=batch))
+        return _reply(call, soql.run(reader, statement, batch=batch, face=face))
 
     return Beside(answer) if statement.heavy else answer(call.reader)
+
+
+def _face(call: Call, statement: Statement) -> Clockface:
+    """The moment and the user's zone; the zone is only read for statements that have a date literal."""
+    zone = users.find(call.reader, call.access.user_id).time_zone if statement.spans else "UTC"
+    return Clockface(call.server.clock.epoch(), zone)
 
 
 def more(call: Call) -> Beside:
