@@ -23,6 +23,9 @@ KEEP = frozenset({"OwnerId", "CreatedById", "LastModifiedById", "MasterRecordId"
 # The catalogue's own views; nobody writes them.
 VIEWS = frozenset({"EntityDefinition", "FieldDefinition"})
 
+# A reference that no describe calls one: it holds a DurableId.
+LINKS = {("FieldDefinition", "EntityDefinitionId"): {"referenceTo": ["EntityDefinition"], "childRelationshipName": "Fields"}}
+
 # Auto-number formats of standard name fields (how many digits a fresh org shows).
 FORMATS = {"CaseNumber": "{00000000}", "ContractNumber": "{00000000}", "OrderNumber": "{00000000}",
            "SolutionNumber": "{00000000}", "OrderItemNumber": "{0000000000}"}  # fmt: skip
@@ -85,6 +88,7 @@ def _field(sobject: str, fact: dict[str, Any], relations: dict[tuple[str, str], 
         field["autoNumberFormat"] = FORMATS.get(fact["name"], "{0}")
     if (sobject, fact["name"]) in UNIQUE:
         field["unique"] = True
+    field |= LINKS.get((sobject, fact["name"]), {})
     if fact["type"] == "reference":
         relation = relations.get((sobject, fact["name"]), {})
         if relation.get("relationshipName"):

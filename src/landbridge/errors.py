@@ -318,6 +318,18 @@ class InvalidType(QueryError):
             at,
         )
 
+    @classmethod
+    def relationship(cls, name: str, at: int | None) -> InvalidType:
+        """A child relationship that is not there; its code is disputed (soql.md section 5)."""
+        error = cls(name, at)
+        error.message = (
+            f"Didn't understand relationship '{name}' in FROM part of query call. If you are attempting to use a custom "
+            "relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the "
+            "describe call for the appropriate names."
+        )
+        error.args = (error.message,)
+        return error
+
 
 class InvalidField(QueryError):
     code = "INVALID_FIELD"
@@ -325,6 +337,35 @@ class InvalidField(QueryError):
 
 class InvalidQueryFilterOperator(QueryError):
     code = "INVALID_QUERY_FILTER_OPERATOR"
+
+
+class InvalidQueryScope(QueryError):
+    code = "INVALID_QUERY_SCOPE"
+
+    def __init__(self, scope: str, sobject: str, at: int | None = None) -> None:
+        super().__init__(f"scope '{scope}' is not supported for {sobject}", at)
+
+
+class TooManySemiJoins(QueryError):
+    code = "EXCEEDED_MAX_SEMIJOIN_SUBSELECTS"
+
+
+class TooManyGroups(QueryError):
+    """An aggregate result of more than one page; its code is unverified (soql.md section 5)."""
+
+    code = "EXCEEDED_ID_LIMIT"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
+        )
+
+
+class QueryTooComplicated(QueryError):
+    code = "QUERY_TOO_COMPLICATED"
+
+    def __init__(self) -> None:
+        super().__init__("the query is too complicated: use fewer fields, conditions or relationships")
 
 
 class OffsetOutsideValidRange(QueryError):

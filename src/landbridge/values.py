@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 TEXT_TYPES = frozenset(
     {"string", "picklist", "multipicklist", "combobox", "email", "phone", "url", "textarea", "encryptedstring",
@@ -39,6 +40,23 @@ def format_datetime(moment: datetime) -> str:
     utc = moment.astimezone(UTC)
     return f"{utc.year:04d}-{utc.month:02d}-{utc.day:02d}T{utc.hour:02d}:{utc.minute:02d}:{utc.second:02d}." \
            f"{utc.microsecond // 1000:03d}+0000"  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def zone_named(name: str) -> tzinfo:
+    """An IANA time zone; UTC for a name that nobody knows."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        return UTC
+
+
+def local_datetime(wire: str | None, zone: str) -> str | None:
+    """A stored datetime as the local time of a zone, in the same form without its offset: `2022-03-17T09:21:26.000`."""
+    if wire is None:
+        return None
+    moment = datetime.fromisoformat(wire[:23]).replace(tzinfo=UTC).astimezone(zone_named(zone))
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def format_second(moment: datetime) -> str:

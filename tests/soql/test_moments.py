@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landbridge.soql.moments import NAMES, WITHOUT_NUMBER, Clockface, Span, days, ends
+from landbridge.soql.moments import NAMES, WITHOUT_NUMBER, Asked, Span, days, ends
 from tests.support.running import RunningOrg
 
 ledger = pytest.mark.ledger
@@ -75,13 +75,13 @@ def test_spans_are_never_empty_and_neighbours_touch(today: date, name: str, n: i
     ],
 )
 def test_today_begins_at_the_users_midnight(zone: str, first: str, end: str) -> None:
-    face = Clockface(datetime(2026, 3, 8, 20, 0, tzinfo=UTC).timestamp(), zone)
+    face = Asked(datetime(2026, 3, 8, 20, 0, tzinfo=UTC).timestamp(), zone)
 
     assert ends(Span("TODAY", 0, True), face) == (first, end)
 
 
 def test_last_n_days_ends_now_for_datetimes() -> None:
-    face = Clockface(datetime(2026, 3, 8, 20, 0, 0, 500_000, tzinfo=UTC).timestamp(), "UTC")
+    face = Asked(datetime(2026, 3, 8, 20, 0, 0, 500_000, tzinfo=UTC).timestamp(), "UTC")
 
     assert ends(Span("LAST_N_DAYS", 1, True), face) == ("2026-03-07T00:00:00.000+0000", "2026-03-08T20:00:00.501+0000")
     assert ends(Span("LAST_N_DAYS", 1, False), face) == ("2026-03-07", "2026-03-09")

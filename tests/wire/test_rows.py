@@ -466,7 +466,6 @@ def test_the_read_only_user_cannot_write(org: RunningOrg, method: str, path: str
         ("POST", "/composite"),
         ("GET", "/search?q=x"),
         ("POST", "/sobjects/Packing_Event__e"),
-        ("GET", "/query?explain=x"),
     ],
 )
 def test_what_is_not_done_yet_says_so(org: RunningOrg, method: str, path: str) -> None:

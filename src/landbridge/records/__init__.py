@@ -5,6 +5,7 @@ from landbridge.records import genesis
 from landbridge.records.bin import Bin
 from landbridge.records.capture import Captured, capture
 from landbridge.records.change import Change, ChangeKind, SaveResult
+from landbridge.records.seen import view
 from landbridge.records.store import MultipleMatches, Store
 
 TABLES = (*_bin.TABLES, *genesis.TABLES)
@@ -20,4 +21,5 @@ __all__ = [
     "Store",
     "capture",
     "genesis",
+    "view",
 ]

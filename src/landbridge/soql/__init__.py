@@ -1,23 +1,28 @@
 """SOQL: lex, parse, bind, emit, run. All pure but run."""
 
 from landbridge.soql import locators
-from landbridge.soql.bind import BoundQuery, bind
+from landbridge.soql.bind import bind
+from landbridge.soql.bound import BoundQuery
+from landbridge.soql.columns import column_metadata
 from landbridge.soql.emit import Statement, emit
+from landbridge.soql.explain import explain
 from landbridge.soql.locators import TABLES
-from landbridge.soql.moments import Clockface
+from landbridge.soql.moments import Asked
 from landbridge.soql.parse import parse
 from landbridge.soql.run import Cursor, Front, Page, query_json, recent, resume, row, run
 
 __all__ = [
     "TABLES",
+    "Asked",
     "BoundQuery",
-    "Clockface",
     "Cursor",
     "Front",
     "Page",
     "Statement",
     "bind",
+    "column_metadata",
     "emit",
+    "explain",
     "locators",
     "parse",
     "query_json",

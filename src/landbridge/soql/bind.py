@@ -1,187 +1,171 @@
 """
 A Query and a catalogue to a BoundQuery: every name resolved, every value in its stored form. Pure.
 
-Parent paths become joins; what an access can't read does not exist. Errors carry the place of the name that was wrong.
+Parent paths become joins, polymorphic ones lookups by key prefix; what an access can't read does not exist. Errors carry the
+place of the name that was wrong. Values against columns stand in `stored.py`.
 
-Source: `soql.md` sections 3 and 5.
+Source: `soql.md` sections 2, 3 and 5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-import msgspec
-
-from landbridge import ids, values
 from landbridge.access import Access
 from landbridge.errors import (
     InvalidField,
     InvalidQueryFilterOperator,
+    InvalidQueryScope,
     InvalidType,
     MalformedQuery,
     OffsetOutsideValidRange,
     QueryUnsupported,
+    TooManySemiJoins,
 )
-from landbridge.schema.catalog import Catalog, Entity
+from landbridge.schema.catalog import Catalog, Child, Entity
 from landbridge.schema.model import Field, Kind
-from landbridge.soql.moments import Span
-from landbridge.soql.tree import AllFields, Both, Compare, Condition, Literal, Negation, Path, Query, Within
-from landbridge.storage import Value
+from landbridge.soql.bound import (
+    Aggregate,
+    Apply,
+    Bound,
+    BoundQuery,
+    Children,
+    Choice,
+    Column,
+    Compound,
+    Expr,
+    Group,
+    Grouped,
+    Inverse,
+    Join,
+    Lookup,
+    Node,
+    Polymorphic,
+    Scope,
+    Semi,
+    Shown,
+    Sort,
+    Test,
+    TypeName,
+    key_name,
+)
+from landbridge.soql.functions import AGGREGATE_TYPES, DATE_TYPES, DATETIME_ALONE
+from landbridge.soql.parse import AGGREGATES, DATES
+from landbridge.soql.stored import compared, likeness, parts, span_of, stored
+from landbridge.soql.tree import (
+    AllFields,
+    Both,
+    Call,
+    Condition,
+    Geolocation,
+    Includes,
+    Item,
+    Literal,
+    Negation,
+    Operand,
+    Path,
+    Query,
+    SemiJoin,
+    Subquery,
+    TypeOf,
+    Within,
+)
 
 MAX_OFFSET = 2000
 MAX_LEVELS = 5
+MAX_RELATIONSHIPS = 55
+MAX_SUBQUERIES = 20
+MAX_SEMI_JOINS = 2
 _FIELDS_LIMIT = 200
+NESTED_SINCE = 58.0
+"""The API version from which subqueries may nest, five levels deep in all."""
+_LONG = 255
+_LONG_PAGE, _LONG_CUSTOM_PAGE = 1000, 200
+_SCOPES = ("team", "delegated", "mine_and_my_groups", "my_territory", "my_team_territory", "scopingrule")
+_NO_SEMI_JOIN = frozenset({"activityhistory", "attachment", "event", "note", "openactivity", "task"})
 
 _APPEND = ("If you are attempting to use a custom {what}, be sure to append the '{tail}' after the {named}. Please reference "
            "your WSDL or the describe call for the appropriate names.")  # fmt: skip
 
 
-class Join(msgspec.Struct, frozen=True):
-    """A parent table: `number` names it (t1, t2, ...), `reference` is the field of table `base` that holds its Id."""
-
-    number: int
-    base: int
-    reference: Field
-    entity: Entity
-
-
-class TypeOf(msgspec.Struct, frozen=True):
-    """What object a polymorphic parent is: told from the Id in `reference` of table `base`, by (key prefix, name)."""
-
-    base: int
-    reference: Field
-    names: tuple[tuple[str, str], ...]
-
-
-class Column(msgspec.Struct, frozen=True):
-    """
-    A field of one table, or the same field of several (a polymorphic parent: only one of them has the row).
-
-    Without fields it is the `Type` of a polymorphic parent.
-    """
-
-    tables: tuple[int, ...]
-    fields: tuple[Field, ...]
-    kind: TypeOf | None = None
-
-    @property
-    def field(self) -> Field | None:
-        return self.fields[0] if self.fields else None
-
-
-class Node(msgspec.Struct):
-    """One object of the output: its own columns by key, in order, and the parents among them."""
-
-    entity: Entity | None
-    """None: polymorphic, `kind` tells what it is."""
-    kind: TypeOf | None = None
-    joins: tuple[int, ...] = (0,)
-    items: dict[str, Column | Node | Compound] = {}
-
-
-class Compound(msgspec.Struct, frozen=True):
-    """An address or location: parts by their JSON key."""
-
-    table: int
-    parts: tuple[tuple[str, Field], ...]
-
-
-class Test(msgspec.Struct, frozen=True):
-    """A comparison with stored values. `op`: = != < <= > >= LIKE IN NOT IN, or IS NULL / IS NOT NULL without values."""
-
-    column: Column
-    op: str
-    values: tuple[Value, ...] = ()
-    span: Span | None = None
-    """A date literal instead of values; what it means is bound at run."""
-
-
-class Group(msgspec.Struct, frozen=True):
-    op: str
-    terms: tuple[Test | Group | Inverse, ...]
-
-
-class Inverse(msgspec.Struct, frozen=True):
-    term: Test | Group | Inverse
-
-
-Bound = Test | Group | Inverse
-
-
-class Sort(msgspec.Struct, frozen=True):
-    column: Column
-    descending: bool
-    nulls_first: bool
-
-
-class BoundQuery(msgspec.Struct, frozen=True):
-    """A statement with nothing left to look up."""
-
-    entity: Entity
-    root: Node
-    count: bool
-    joins: tuple[Join, ...]
-    where: Bound | None
-    order: tuple[Sort, ...]
-    limit: int | None
-    offset: int
-    all_rows: bool
-
-
-def bind(query: Query, catalog: Catalog, access: Access, *, all_rows: bool = False) -> BoundQuery:
+def bind(
+    query: Query, catalog: Catalog, access: Access, *, version: float = 67.0, all_rows: bool = False
+) -> BoundQuery:
     """Resolve a statement. Raises the QueryErrors of `soql.md` section 5, each with its place."""
-    entity = catalog.get(query.sobject)
+    name = query.source.path
+    entity = catalog.get(name.text)
     if entity is None or not _queryable(entity):
-        raise InvalidType(query.sobject, query.sobject_at)
-    binder = _Binder(catalog, access, entity, query.alias)
-    root = Node(entity)
-    for item in query.select:
-        binder.select(root, item, query)
-    where = None if query.where is None else binder.condition(query.where)
-    order = tuple(binder.sort(o.path, o.descending, o.nulls_first) for o in query.order)
-    if query.offset is not None and query.offset > MAX_OFFSET:
-        raise OffsetOutsideValidRange(f"Maximum SOQL offset allowed is {MAX_OFFSET}", query.offset_at)
-    return BoundQuery(
-        entity, root, query.count, tuple(binder.joins), where, order, query.limit, query.offset or 0, all_rows
-    )
+        raise InvalidType(name.text, name.at)
+    return _Binder(_Shared(catalog, access, version, all_rows), entity, query).query()
 
 
 def _queryable(entity: Entity) -> bool:
     return entity.kind is not Kind.EVENT and entity.sobject.flags.get("queryable", True)
 
 
-class _Binder:
-    def __init__(self, catalog: Catalog, access: Access, entity: Entity, alias: str | None) -> None:
-        self._catalog = catalog
-        self._access = access
-        self._entity = entity
-        self._alias = None if alias is None else alias.lower()
-        self.joins: list[Join] = []
-        self._known: dict[tuple[int, str, str], int] = {}
+def no_such_column(name: str, entity: str, at: int) -> InvalidField:
+    return InvalidField(
+        f"No such column '{name}' on entity '{entity}'. "
+        + _APPEND.format(what="field", tail="__c", named="custom field name"),
+        at,
+    )
 
-    # --- names -------------------------------------------------------------------------------------------------
 
-    def _names(self, path: Path) -> tuple[str, ...]:
-        """The path without the object's name or alias in front."""
-        first = path.names[0].lower()
-        named = first == self._alias or (
-            first == self._entity.name.lower() and self._entity.relationship(first) is None
-        )
-        return path.names[1:] if named and len(path.names) > 1 else path.names
+class _Shared:
+    """What all binders of one statement share: the catalogue, the user's rights, the numbers of tables."""
 
-    def _field(self, entity: Entity, name: str, at: int) -> Field:
+    def __init__(self, catalog: Catalog, access: Access, version: float, all_rows: bool) -> None:
+        self.catalog = catalog
+        self.access = access
+        self.version = version
+        self.all_rows = all_rows
+        self.tables = 0
+        self.relationships: set[tuple[int, str, str]] = set()
+        self.subqueries = 0
+
+    def table(self) -> int:
+        self.tables += 1
+        return self.tables - 1
+
+
+class _Fork(NamedTuple):
+    """A path that reached a polymorphic parent: the names behind it are looked up in each target."""
+
+    table: int
+    reference: Field
+    targets: list[Entity]
+    rest: tuple[str, ...]
+
+
+class _Place(NamedTuple):
+    """The object and table that hold a path's last name."""
+
+    entity: Entity
+    table: int
+    name: str
+
+
+class _Names:
+    """Names to expressions, for one object and its parents."""
+
+    def __init__(self, shared: _Shared, entity: Entity) -> None:
+        self.shared = shared
+        self.entity = entity
+        self.table = shared.table()
+        self.scope = Scope(entity, self.table)
+        self._known: dict[tuple[int, str], int] = {}
+        self._columns: dict[tuple[str, ...], Expr] = {}
+
+    def field(self, entity: Entity, name: str, at: int) -> Field:
         found = entity.field(name)
-        if found is None or not self._access.readable(entity.name, found.name):
-            raise InvalidField(
-                f"No such column '{name}' on entity '{entity.name}'. "
-                + _APPEND.format(what="field", tail="__c", named="custom field name"),
-                at,
-            )
+        if found is None or not self.shared.access.readable(entity.name, found.name):
+            raise no_such_column(name, entity.name, at)
         return found
 
-    def _reference(self, entity: Entity, name: str, at: int) -> Field:
+    def reference(self, entity: Entity, name: str, at: int) -> Field:
         found = entity.relationship(name)
-        if found is None or not self._access.readable(entity.name, found.name):
+        if found is None or not self.shared.access.readable(entity.name, found.name):
             raise InvalidField(
                 f"Didn't understand relationship '{name}' in field path. "
                 + _APPEND.format(what="relationship", tail="__r", named="custom relationship name"),
@@ -189,191 +173,723 @@ class _Binder:
             )
         return found
 
-    def _targets(self, reference: Field) -> list[Entity]:
-        found = [self._catalog.get(name) for name in reference.reference_to]
-        return [entity for entity in found if entity is not None and entity.sobject.has_table]
+    def targets(self, reference: Field) -> list[Entity]:
+        found = [self.shared.catalog.get(name) for name in reference.reference_to]
+        return [entity for entity in found if entity is not None and entity.kind is not Kind.EVENT]
 
-    def _join(self, base: int, reference: Field, entity: Entity) -> int:
-        key = (base, reference.name, entity.name)
+    def join(self, base: int, reference: Field, entity: Entity, at: int) -> int:
+        key = (base, reference.name)
         number = self._known.get(key)
         if number is None:
-            number = len(self.joins) + 1
-            self._known[key] = number
-            self.joins.append(Join(number, base, reference, entity))
+            self._count(base, reference.name, "", at)
+            number = self._known[key] = self.shared.table()
+            self.scope.joins.append(Join(number, base, reference, entity))
         return number
 
-    def _walk(self, path: Path) -> tuple[Entity | None, int, Field | None, int, str]:
-        """To the object that holds the path's last name: (entity, its table, last reference, the table before, name)."""
-        names = self._names(path)
+    def _count(self, base: int, reference: str, target: str, at: int) -> None:
+        used = self.shared.relationships
+        used.add((base, reference, target))
+        if len(used) > MAX_RELATIONSHIPS:
+            raise MalformedQuery(f"maximum number of relationships reached ({MAX_RELATIONSHIPS})", at)
+
+    def walk(self, names: tuple[str, ...], at: int) -> _Place | _Fork:
+        """To the object that holds the last name, or to the polymorphic parent before it."""
         if len(names) - 1 > MAX_LEVELS:
-            raise MalformedQuery(f"a path goes up at most {MAX_LEVELS} levels", path.at)
-        entity: Entity = self._entity
-        table, base = 0, 0
-        reference: Field | None = None
+            raise MalformedQuery(f"a path goes up at most {MAX_LEVELS} levels", at)
+        entity, table = self.entity, self.table
         for index, name in enumerate(names[:-1]):
-            reference = self._reference(entity, name, path.at)
-            base = table
-            targets = self._targets(reference)
+            reference = self.reference(entity, name, at)
+            targets = self.targets(reference)
             if len(targets) != 1:
-                if index != len(names) - 2:
-                    raise QueryUnsupported(f"going on from the polymorphic relationship {name}", path.at)
-                return None, 0, reference, base, names[-1]
+                self._count(table, reference.name, "", at)
+                return _Fork(table, reference, targets, names[index + 1 :])
             entity = targets[0]
-            table = self._join(base, reference, entity)
-        return entity, table, reference, base, names[-1]
+            table = self.join(table, reference, entity, at)
+        return _Place(entity, table, names[-1])
 
-    def _column(self, path: Path) -> Column:
-        entity, table, reference, base, name = self._walk(path)
-        if entity is not None:
-            return Column((table,), (self._field(entity, name, path.at),))
-        assert reference is not None
-        return self._polymorphic(reference, base, name, path.at)
+    def column(self, names: tuple[str, ...], at: int) -> Expr:
+        """The value that a path names; the same path is the same value."""
+        key = tuple(name.lower() for name in names)
+        found = self._columns.get(key)
+        if found is None:
+            found = self._columns[key] = self._resolve(names, at)
+        return found
 
-    def _type_of(self, reference: Field, base: int) -> TypeOf:
-        names = tuple((t.key_prefix, t.name) for t in self._targets(reference) if t.key_prefix is not None)
-        return TypeOf(base, reference, names)
+    def _resolve(self, names: tuple[str, ...], at: int) -> Expr:
+        place = self.walk(names, at)
+        if isinstance(place, _Place):
+            return Column(place.table, self.field(place.entity, place.name, at))
+        if len(place.rest) == 1 and place.rest[0].lower() == "type":
+            return self.type_name(place.reference, place.table)
+        choices: list[tuple[str, Lookup]] = []
+        for target in place.targets:
+            if target.key_prefix is None:
+                continue
+            inner = _Names(self.shared, target)
+            try:
+                value = inner.of_name_object(place.rest, at)
+            except InvalidField:
+                continue  # only those of the targets that have it
+            choices.append((target.key_prefix, Lookup(inner.scope, value)))
+        if not choices:
+            raise no_such_column(".".join(place.rest), "Name", at)
+        return Polymorphic(place.table, place.reference, tuple(choices), choices[0][1].value.type)
 
-    def _polymorphic(self, reference: Field, base: int, name: str, at: int) -> Column:
-        """A field of a parent that may be of several objects: every target that has it is joined."""
-        if name.lower() == "type":
-            return Column((), (), self._type_of(reference, base))
-        tables: list[int] = []
-        fields: list[Field] = []
-        for target in self._targets(reference):
-            found = target.name_field if name.lower() == "name" else target.field(name)
-            if found is not None and found.stored and self._access.readable(target.name, found.name):
-                tables.append(self._join(base, reference, target))
-                fields.append(found)
-        if not fields:
-            raise InvalidField(
-                f"No such column '{name}' on entity 'Name'. "
-                + _APPEND.format(what="field", tail="__c", named="custom field name"),
-                at,
+    def of_name_object(self, names: tuple[str, ...], at: int) -> Expr:
+        """As `column`, where `Name` is whatever names a record of this object (Subject, CaseNumber)."""
+        if len(names) == 1 and names[0].lower() == "name" and self.entity.name_field is not None:
+            names = (self.entity.name_field.name,)
+        found = self.column(names, at)
+        if isinstance(found, Column) and not found.field.stored:
+            raise no_such_column(names[-1], "Name", at)
+        return found
+
+    def type_name(self, reference: Field, table: int) -> TypeName:
+        names = tuple((t.key_prefix, t.name) for t in self.targets(reference) if t.key_prefix is not None)
+        return TypeName(table, reference, names)
+
+    # --- output ------------------------------------------------------------------------------------------------
+
+    def root(self) -> Node:
+        return Node(self.id_of(self.entity, self.table), self.entity)
+
+    def id_of(self, entity: Entity, table: int) -> Column:
+        found = entity.field(key_name(entity))
+        if found is None:
+            raise QueryUnsupported(f"{entity.name}, which has no Id", 0)
+        return Column(table, found)
+
+    def show(self, root: Node, names: tuple[str, ...], path: Path) -> None:
+        """Lay a path into the output: the parents on the way, then the value."""
+        node = root
+        for depth, name in enumerate(names[:-1]):
+            node = self._parent(node, names[: depth + 1], name, path)
+        place = self.walk(names, path.at)
+        if isinstance(place, _Place):
+            found = self.field(place.entity, place.name, path.at)
+            key, value = found.name, self.output(place.entity, place.table, found)
+        else:
+            value = self.column(names, path.at)
+            key = _name_key(place.rest[-1])
+        if key in node.items:
+            raise InvalidField(f"duplicate field selected: {path.text}")
+        node.items[key] = value
+
+    def output(self, entity: Entity, table: int, found: Field) -> Shown:
+        if found.is_compound:
+            return Compound(table, tuple(compound_parts(entity, found)), found.type)
+        return Column(table, found)
+
+    def _parent(self, node: Node, names: tuple[str, ...], name: str, path: Path) -> Node:
+        """The node of a parent, made when it is first named."""
+        before = self.walk(names, path.at)
+        if isinstance(before, _Place):
+            reference = self.reference(before.entity, name, path.at)
+            key = reference.relationship_name or name
+        else:
+            key = name
+        existing = node.items.get(key)
+        if isinstance(existing, Node):
+            return existing
+        if existing is not None:
+            raise InvalidField(f"duplicate field selected: {'.'.join(names)}")
+        if isinstance(before, _Fork):  # Owner.Profile: the Id is looked up, the object is the same for all who have it
+            parent = self.column((*names, "Id"), path.at)
+            entity = _holder(parent)
+            made = Node(parent, entity)
+        else:
+            targets = self.targets(reference)
+            if len(targets) == 1:
+                table = self.join(before.table, reference, targets[0], path.at)
+                made = Node(self.id_of(targets[0], table), targets[0])
+            else:
+                made = Node(Column(before.table, reference), None, self.type_name(reference, before.table))
+        node.items[key] = made
+        return made
+
+
+def _holder(value: Expr) -> Entity:
+    """The object whose Id a polymorphic path ends in."""
+    while isinstance(value, Polymorphic):
+        lookup = value.choices[0][1]
+        inner = lookup.value
+        if isinstance(inner, Column):
+            entities = {lookup.scope.table: lookup.scope.entity} | {j.number: j.entity for j in lookup.scope.joins}
+            return entities[inner.table]
+        value = inner
+    raise AssertionError(value)
+
+
+def _name_key(name: str) -> str:
+    """The JSON key of a field of a polymorphic parent: the usual ones have one spelling."""
+    return {"name": "Name", "id": "Id", "type": "Type", "email": "Email", "alias": "Alias"}.get(name.lower(), name)
+
+
+class _Binder(_Names):
+    """One query: the whole statement, a subquery or the inner side of a semi-join."""
+
+    def __init__(
+        self, shared: _Shared, entity: Entity, query: Query, *, link: Field | None = None, depth: int = 0
+    ) -> None:
+        super().__init__(shared, entity)
+        self._query = query
+        self._link = link
+        self._depth = depth
+        self._aliases: dict[str, tuple[str, ...]] = {}
+        if query.source.alias is not None:
+            self._aliases[query.source.alias.lower()] = ()
+        for other in query.others:
+            first, *rest = other.path.names
+            known = self._aliases.get(first.lower())
+            if first.lower() == entity.name.lower():
+                known = ()
+            if known is None or not rest or other.alias is None:
+                raise MalformedQuery(
+                    "A driving SObject type has already been set, all other entity types in the FROM clause must be "
+                    f"relationships to the initial object. The driving object is {entity.name}.",
+                    other.path.at,
+                )
+            self._aliases[other.alias.lower()] = (*known, *rest)
+        self._grouped: Grouped | None = None
+        self._semi_joins = 0
+
+    def names(self, path: Path) -> tuple[str, ...]:
+        """The path from the object on: without its name or alias in front, the aliases of FROM spelled out."""
+        if len(path.names) == 1:
+            return path.names
+        first = path.names[0].lower()
+        if first in self._aliases:
+            return (*self._aliases[first], *path.names[1:])
+        if first == self.entity.name.lower() and self.entity.relationship(first) is None:
+            return path.names[1:]
+        return path.names
+
+    # --- the clauses -------------------------------------------------------------------------------------------
+
+    def query(self) -> BoundQuery:
+        query = self._query
+        aggregated = query.group is not None or any(
+            isinstance(item, Item) and isinstance(item.what, Call) and _aggregates(item.what) for item in query.select
+        )
+        if self._link is not None and (aggregated or query.count):
+            raise MalformedQuery("only root queries support aggregate expressions", query.source.path.at)
+        root = Node(Column(self.table, self.entity.fields[0]), self.entity)
+        if aggregated:
+            self._bind_groups()
+        elif not query.count:
+            root = self.root()
+            for item in query.select:
+                self._select(root, item)
+        mine = self._scope()
+        where = None if query.where is None else self.condition(query.where, top=True)
+        if query.having is not None and query.group is not None and self._grouped is not None:
+            self._grouped.having = self.condition(query.having, having=True)
+        elif query.having is not None:
+            raise MalformedQuery("unexpected token: 'HAVING'", query.source.path.at)
+        order = self._order()
+        self._check_limits()
+        return BoundQuery(
+            self.scope, root, query.count, where, order, query.limit, query.offset or 0, self.shared.all_rows,
+            self._grouped, mine, query.viewed, self._link, _page(root),
+        )  # fmt: skip
+
+    def _scope(self) -> bool:
+        scope = self._query.scope
+        if scope is None or scope.lower() == "everything":
+            return False
+        if scope.lower() == "mine" and self.entity.field("OwnerId") is not None:
+            return True
+        if scope.lower() in _SCOPES:
+            raise QueryUnsupported(f"USING SCOPE {scope}", self._query.scope_at)
+        raise InvalidQueryScope(scope, self.entity.name, self._query.scope_at)
+
+    def _check_limits(self) -> None:
+        query = self._query
+        if query.offset is not None and query.offset > MAX_OFFSET:
+            raise OffsetOutsideValidRange(f"Maximum SOQL offset allowed is {MAX_OFFSET}", query.offset_at)
+        if self._link is not None and query.offset is not None:
+            raise MalformedQuery("OFFSET is not allowed in a subquery", query.offset_at)
+        if self._grouped is not None and not self._grouped.keys and query.limit is not None:
+            raise MalformedQuery(
+                "Non-grouped query that uses overall aggregate functions cannot also use LIMIT", query.limit_at
             )
-        return Column(tuple(tables), tuple(fields))
 
     # --- SELECT ------------------------------------------------------------------------------------------------
 
-    def select(self, root: Node, item: Path | AllFields, query: Query) -> None:
+    def _select(self, root: Node, item: Item | AllFields | Subquery | TypeOf) -> None:
         if isinstance(item, AllFields):
-            self._all_fields(root, item, query)
-            return
-        node, key = self._node(root, item)
-        if key.lower() in {known.lower() for known in node.items}:
-            raise InvalidField(f"duplicate field selected: {item.text}")
-        names = self._names(item)
-        if len(names) == 1 or node.entity is not None:
-            entity, table, _, _, name = self._walk(item)
-            assert entity is not None
-            found = self._field(entity, name, item.at)
-            node.items[found.name] = self._output(entity, table, found)
+            self._all_fields(root, item)
+        elif isinstance(item, Subquery):
+            self._subquery(root, item)
+        elif isinstance(item, TypeOf):
+            self._type_of(root, item)
+        elif isinstance(item.what, Path):
+            if item.alias is not None:
+                # What a missing comma gives on the platform, too (soql.md section 5).
+                raise MalformedQuery("only aggregate expressions use field aliasing", item.alias_at)
+            self.show(root, self.names(item.what), item.what)
         else:
-            node.items[key] = self._column(item)
+            self._show_call(root, item, item.what)
 
-    def _node(self, root: Node, path: Path) -> tuple[Node, str]:
-        """The output object that holds the path's last name, made on the way, and the key in it."""
-        node, entity = root, self._entity
-        names = self._names(path)
-        table = 0
-        for name in names[:-1]:
-            reference = self._reference(entity, name, path.at)
-            key = reference.relationship_name or name
-            existing = node.items.get(key)
-            targets = self._targets(reference)
-            if isinstance(existing, Node):
-                node = existing
-            else:
-                polymorphic = len(targets) != 1
-                made = Node(None if polymorphic else targets[0], self._type_of(reference, table))
-                if not polymorphic:
-                    made.joins = (self._join(table, reference, targets[0]),)
-                node.items[key] = made
-                node = made
-            if len(targets) == 1:
-                entity = targets[0]
-                table = node.joins[0]
-        last = names[-1]
-        if node.entity is None:
-            return node, {"name": "Name", "id": "Id", "type": "Type"}.get(last.lower(), last)
-        found = node.entity.field(last)
-        return node, found.name if found is not None else last
+    def _show_call(self, root: Node, item: Item, call: Call) -> None:
+        """toLabel, format and DISTANCE beside plain fields."""
+        value = self.call(call)
+        if call.name in DATES or call.name == "GROUPING":
+            raise _must_be_grouped(call)
+        node, key = root, item.alias
+        if key is None and isinstance(call.args[0], Path) and call.name != "DISTANCE":
+            names = self.names(call.args[0])
+            for depth, name in enumerate(names[:-1]):
+                node = self._parent(node, names[: depth + 1], name, call.args[0])
+            place = self.walk(names, call.at)
+            found = place.entity.field(place.name) if isinstance(place, _Place) else None
+            key = found.name if found is not None else names[-1]
+        if key is None:
+            key = f"expr{sum(1 for known in node.items if known.startswith('expr'))}"
+        if key in node.items:
+            raise InvalidField(f"duplicate field selected: {key}")
+        node.items[key] = value
 
-    def _output(self, entity: Entity, table: int, found: Field) -> Column | Compound:
-        if found.is_compound:
-            return Compound(table, tuple(compound_parts(entity, found)))
-        return Column((table,), (found,))
-
-    def _all_fields(self, root: Node, item: AllFields, query: Query) -> None:
-        bounded = query.limit is not None and query.limit <= _FIELDS_LIMIT
-        if item.which == "CUSTOM" and not bounded:
-            raise MalformedQuery("The SOQL FIELDS function must have a LIMIT of at most 200", item.at)
-        found = [
-            f for f in self._entity.fields
-            if f.custom == (item.which == "CUSTOM") and self._access.readable(self._entity.name, f.name)
-        ]  # fmt: skip
-        if not found:
-            raise MalformedQuery("'FIELDS(...)' expansion function must result in at least one field being selected.")
-        for one in found:
+    def _all_fields(self, root: Node, item: AllFields) -> None:
+        if item.which != "STANDARD" and not self._is_bounded():
+            raise MalformedQuery(
+                "The SOQL FIELDS function must have a LIMIT of at most 200, or a filter by at most 200 Ids", item.at
+            )
+        for one in self.entity.fields:
+            wanted = item.which == "ALL" or one.custom == (item.which == "CUSTOM")
+            if not wanted or not self.shared.access.readable(self.entity.name, one.name):
+                continue
             if one.name in root.items:
                 raise InvalidField(f"duplicate field selected: {one.name}")
-            root.items[one.name] = self._output(self._entity, 0, one)
+            root.items[one.name] = self.output(self.entity, self.table, one)
+        if not root.items:
+            raise MalformedQuery("'FIELDS(...)' expansion function must result in at least one field being selected.")
 
-    # --- WHERE and ORDER BY --------------------------------------------------------------------------------------
+    def _is_bounded(self) -> bool:
+        """FIELDS(ALL) and FIELDS(CUSTOM) need LIMIT 200, `Id IN` at most 200 values, or as many tests of an Id."""
+        query = self._query
+        if query.limit is not None and query.limit <= _FIELDS_LIMIT:
+            return True
+        where = query.where
+        terms = where.terms if isinstance(where, Both) and where.op == "OR" else (where,)
+        count = 0
+        for term in terms:
+            operand = getattr(term, "operand", None)
+            if not isinstance(operand, Path) or self.names(operand)[-1].lower() != "id" or len(operand.names) > 2:
+                return False
+            if isinstance(term, Within) and not term.negated:
+                count += len(term.values)
+            elif getattr(term, "op", "") == "=":
+                count += 1
+            else:
+                return False
+        return count <= _FIELDS_LIMIT
 
-    def condition(self, node: Condition) -> Bound:
+    def _subquery(self, root: Node, item: Subquery) -> None:
+        shared, query = self.shared, item.query
+        shared.subqueries += 1
+        if shared.subqueries > MAX_SUBQUERIES:
+            raise MalformedQuery(f"a query has at most {MAX_SUBQUERIES} subqueries", item.at)
+        if self._depth and shared.version < NESTED_SINCE:
+            raise MalformedQuery("nesting of subqueries is supported from version 58.0 on", item.at)
+        path = query.source.path
+        names = self.names(path) if len(path.names) > 1 else path.names
+        child = self._child(names[-1]) if len(names) == 1 else None
+        entity = None if child is None else shared.catalog.get(child.sobject)
+        if child is None or entity is None or not _queryable(entity):
+            raise InvalidType.relationship(names[-1], path.at)
+        key = child.relationship_name or names[-1]
+        if key in root.items:
+            raise MalformedQuery(f"duplicate subquery relationship: {key}", path.at)
+        root.items[key] = Children(_Binder(shared, entity, query, link=child.field, depth=self._depth + 1).query())
+
+    def _child(self, name: str) -> Child | None:
+        for child in self.shared.catalog.children(self.entity.name):
+            if (child.relationship_name or "").lower() == name.lower() and self.shared.access.readable(
+                child.sobject, child.field.name
+            ):
+                return child
+        return None
+
+    def _type_of(self, root: Node, item: TypeOf) -> None:
+        names, at = self.names(item.path), item.path.at
+        place = self.walk(names, at)
+        if not isinstance(place, _Place):
+            raise MalformedQuery(f"TYPEOF is not allowed behind a polymorphic relationship: {item.path.text}", at)
+        reference = self.reference(place.entity, place.name, at)
+        targets = self.targets(reference)
+        if not reference.name_pointing or len(names) != 1:
+            raise MalformedQuery(f"TYPEOF needs a polymorphic relationship of the object: {item.path.text}", at)
+        key = reference.relationship_name or place.name
+        if key in root.items:
+            raise InvalidField(f"duplicate field selected: {key}")
+        branches = []
+        for branch in item.branches:
+            entity = self.shared.catalog.get(branch.sobject)
+            if entity is None:
+                raise InvalidType(branch.sobject, branch.at)
+            if entity not in targets or entity.key_prefix is None:
+                raise MalformedQuery(f"{item.path.text} does not refer to {entity.name}", branch.at)
+            inner = _Names(self.shared, entity)
+            self._count(place.table, reference.name, entity.name, branch.at)
+            node = inner.root()
+            for path in branch.fields:
+                inner.show(node, path.names, path)
+            branches.append((entity.key_prefix, inner.scope, node))
+        otherwise: Node | None = None
+        if item.otherwise:
+            otherwise = Node(Column(place.table, reference), None, self.type_name(reference, place.table))
+            for path in item.otherwise:
+                value = self.column((*names, *path.names), path.at)
+                otherwise.items[_name_key(path.names[-1])] = value
+        root.items[key] = Choice(place.table, reference, tuple(branches), otherwise)
+
+    # --- GROUP BY and aggregates ----------------------------------------------------------------------------------
+
+    def _bind_groups(self) -> None:
+        query = self._query
+        group = query.group
+        how = "" if group is None else group.how
+        items = () if group is None else group.items
+        if how and len(items) > 3:
+            assert group is not None
+            raise MalformedQuery(f"{how} takes at most 3 fields", group.at)
+        keys = tuple(self._group_key(item) for item in items)
+        self._grouped = Grouped(how, keys, (), None)
+        shown: dict[str, Expr] = {}
+        unnamed = 0
+        for item in query.select:
+            if isinstance(item, Subquery):
+                raise MalformedQuery("subqueries are not allowed in a query that groups", item.at)
+            if not isinstance(item, Item):
+                at = item.at if isinstance(item, AllFields) else item.path.at
+                raise MalformedQuery("Field must be grouped or aggregated", at)
+            value = self._in_group(item.what)
+            key = item.alias
+            if key is None and isinstance(item.what, Path):
+                key = value.field.name if isinstance(value, Column) else _name_key(item.what.names[-1])
+            if key is None:
+                key = f"expr{unnamed}"
+                unnamed += 1
+            if key in shown:
+                raise MalformedQuery(f"duplicate alias: {key}", item.alias_at or _at(item.what))
+            shown[key] = value
+        self._grouped.shown = tuple(shown.items())
+
+    def _group_key(self, operand: Operand) -> Expr:
+        value = self.operand(operand)
+        if isinstance(value, Aggregate):
+            raise MalformedQuery(f"cannot group by an aggregate: {operand.text}", operand.at)
+        if isinstance(value, Column) and (not value.field.groupable or value.field.calculated):
+            raise MalformedQuery(f"field '{value.field.name}' can not be grouped in a query call", operand.at)
+        return value
+
+    def _in_group(self, operand: Operand) -> Expr:
+        """An expression of an aggregate query: grouped, or aggregated."""
+        assert self._grouped is not None
+        keys = self._grouped.keys
+        value = self.operand(operand, grouped=True)
+        if isinstance(value, Aggregate) or value in keys:
+            return value
+        if isinstance(value, Apply) and value.name in ("GROUPING", "FORMAT", "TOLABEL"):
+            (inner,) = value.of
+            if isinstance(inner, Aggregate) or inner in keys:
+                return value
+        raise _must_be_grouped(operand)
+
+    # --- expressions -------------------------------------------------------------------------------------------
+
+    def operand(self, operand: Operand, *, grouped: bool = False) -> Expr:
+        if isinstance(operand, Path):
+            return self.column(self.names(operand), operand.at)
+        if operand.name in AGGREGATES and not grouped:
+            raise MalformedQuery(f"aggregate functions are not allowed here: {operand.text}", operand.at)
+        return self.call(operand)
+
+    def call(self, call: Call) -> Expr:
+        if call.name in AGGREGATES:
+            return self._aggregate(call)
+        if call.name == "DISTANCE":
+            return self._distance(call)
+        if call.name in DATES:
+            return self._date_function(call)
+        argument = call.args[0]
+        assert not isinstance(argument, Geolocation)
+        if call.name == "CONVERTTIMEZONE":
+            raise MalformedQuery("convertTimezone() is only allowed inside a date function", call.at)
+        if call.name == "GROUPING":
+            if self._grouped is None or not self._grouped.how:
+                raise MalformedQuery("GROUPING() is only allowed with GROUP BY ROLLUP or CUBE", call.at)
+            return Apply("GROUPING", (self.operand(argument),), "int")
+        if call.name == "FORMAT":
+            value = self.operand(argument, grouped=self._grouped is not None)
+            scale = value.field.scale if isinstance(value, Column) else 2
+            return Apply("FORMAT", (value,), "string", (value.type, scale))
+        return self._label(argument)
+
+    def _label(self, argument: Operand) -> Expr:
+        """`toLabel(field)`: the labels of a picklist; other text is its own label."""
+        value = self.operand(argument)
+        found = value.field if isinstance(value, Column) else None
+        labels: list[str] = []
+        if found is not None and found.type in ("picklist", "multipicklist", "combobox"):
+            for one in found.picklist_values:
+                if one.label != one.value:
+                    labels += [one.value, one.label]
+        many = found is not None and found.type == "multipicklist"
+        return Apply("LABELS" if many and labels else "TOLABEL", (value,), "string", tuple(labels))
+
+    def _aggregate(self, call: Call) -> Aggregate:
+        argument = call.args[0]
+        if not isinstance(argument, Path):
+            raise MalformedQuery(f"unexpected token: '{argument.name if isinstance(argument, Call) else '('}'", call.at)
+        value = self.column(self.names(argument), argument.at)
+        allowed = AGGREGATE_TYPES[call.name]
+        found = value.field if isinstance(value, Column) else None
+        id_count = call.name in ("COUNT", "COUNT_DISTINCT") and value.type in ("id", "reference")
+        fits = value.type in allowed if allowed is not None else found is None or bool(found.aggregatable) or id_count
+        if not fits or (found is not None and found.calculated):
+            raise MalformedQuery(f"field {argument.names[-1]} does not support aggregate operator {call.name}", call.at)
+        ranks: tuple[str, ...] = ()
+        if call.name in ("MIN", "MAX") and found is not None and found.type == "picklist":
+            ranks = tuple(one.value for one in found.picklist_values)
+        type_ = {"COUNT": "int", "COUNT_DISTINCT": "int", "AVG": "double"}.get(call.name, value.type)
+        return Aggregate(call.name, value, type_, ranks)
+
+    def _date_function(self, call: Call) -> Apply:
+        argument, local = call.args[0], False
+        if isinstance(argument, Call) and argument.name == "CONVERTTIMEZONE":
+            argument, local = argument.args[0], True
+        if not isinstance(argument, Path):
+            raise MalformedQuery(f"unexpected token: '{getattr(argument, 'text', '(')}'", call.at)
+        value = self.column(self.names(argument), argument.at)
+        wrong = value.type not in DATE_TYPES or (value.type == "date" and (call.name in DATETIME_ALONE or local))
+        if wrong:
+            raise InvalidField(f"{call.name} does not take field '{argument.names[-1]}' of type {value.type}", call.at)
+        if local:
+            value = Apply("LOCAL", (value,), "datetime")
+        return Apply(call.name, (value,), "date" if call.name == "DAY_ONLY" else "int")
+
+    def _distance(self, call: Call) -> Apply:
+        path, point = call.args
+        assert isinstance(path, Path)
+        assert isinstance(point, Geolocation)
+        place = self.walk(self.names(path), path.at)
+        if not isinstance(place, _Place):
+            raise MalformedQuery(f"DISTANCE() needs a location of one object: {path.text}", path.at)
+        found = self.field(place.entity, place.name, path.at)
+        sides = {key.lower(): part for key, part in compound_parts(place.entity, found)}
+        latitude, longitude = sides.get("latitude"), sides.get("longitude")
+        if latitude is None or longitude is None:
+            raise MalformedQuery(f"DISTANCE() needs a location or an address: {path.text}", path.at)
+        if not -90 <= point.latitude <= 90 or not -180 <= point.longitude <= 180:
+            raise MalformedQuery("GEOLOCATION() takes a latitude of -90 to 90 and a longitude of -180 to 180", point.at)
+        return Apply(
+            "DISTANCE", (Column(place.table, latitude), Column(place.table, longitude)), "double",
+            (point.latitude, point.longitude, call.unit),
+        )  # fmt: skip
+
+    # --- WHERE, HAVING -------------------------------------------------------------------------------------------
+
+    def condition(self, node: Condition, *, top: bool = False, having: bool = False) -> Bound:
+        """`top`: the outermost level or a list of ANDs there, where alone semi-joins may stand."""
         if isinstance(node, Both):
-            return Group(node.op, tuple(self.condition(term) for term in node.terms))
+            for term in node.terms:
+                if node.op == "OR" and isinstance(term, SemiJoin):
+                    raise MalformedQuery("Semi join sub-selects are not allowed with the 'OR' operator", term.at)
+            within = [self.condition(t, top=top and isinstance(t, SemiJoin), having=having) for t in node.terms]
+            return Group(node.op, tuple(within))
         if isinstance(node, Negation):
-            return Inverse(self.condition(node.term))
-        column = self._filterable(node.path)
+            return Inverse(self.condition(node.term, having=having))
+        if isinstance(node, SemiJoin):
+            return self._semi_join(node, top=top and not having)
+        expr = self._filterable(node.operand, having=having)
+        if isinstance(node, Includes):
+            return self._includes(node, expr)
         if isinstance(node, Within):
-            return self._within(node, column)
-        return self._compare(node, column)
+            return self._within(node, expr)
+        return self._compare(node.operand, node.op, node.value, expr)
 
-    def _filterable(self, path: Path) -> Column:
-        column = self._column(path)
-        found = column.field
-        if found is not None and found.is_compound:
-            raise InvalidField("Address fields can only be filtered using Distance functions", path.at)
-        if found is not None and (not found.filterable or found.calculated):
-            raise InvalidField(f"field '{path.names[-1]}' can not be filtered in a query call", path.at)
-        return column
+    def _filterable(self, operand: Operand, *, having: bool) -> Expr:
+        if having:
+            return self._in_group(operand)
+        expr = self.operand(operand)
+        if isinstance(expr, Column) and isinstance(operand, Path):
+            found = expr.field
+            if found.is_compound:
+                raise InvalidField("Address fields can only be filtered using Distance functions", operand.at)
+            if not found.filterable or found.calculated:
+                raise InvalidField(f"field '{operand.names[-1]}' can not be filtered in a query call", operand.at)
+        return expr
 
-    def _compare(self, node: Compare, column: Column) -> Bound:
-        value, op = node.value, node.op
-        boolean = column.field is not None and column.field.type == "boolean"
+    def _compare(self, operand: Operand, op: str, value: Literal, expr: Expr) -> Bound:
+        boolean, name = expr.type == "boolean", _label(operand)
         if value.kind == "null":
             if op not in ("=", "!="):
-                raise MalformedQuery(f"unexpected token: '{op}'", node.path.at)
+                raise MalformedQuery(f"unexpected token: '{op}'", operand.at)
             if boolean:  # = null is = false (soql.md section 3)
-                return Test(column, "=", (0 if op == "=" else 1,))
-            return Test(column, "IS NULL" if op == "=" else "IS NOT NULL")
+                return Test(expr, "=", (0 if op == "=" else 1,))
+            return Test(expr, "IS NULL" if op == "=" else "IS NOT NULL")
         if value.kind == "moment":
-            return Test(column, op, span=_span(column, value, node.path))
+            return Test(expr, op, span=span_of(expr.type, value, name, operand.at))
         if op == "LIKE":
-            return Test(column, "LIKE", (_like(node, column),))
-        if boolean and op not in ("=", "!="):
-            raise InvalidQueryFilterOperator(
-                f"field '{node.path.names[-1]}' does not support this operator", node.path.at
-            )
-        return Test(column, op, (stored(column, value, node.path),))
+            return Test(expr, "LIKE", (likeness(expr.type, value, name, operand.at),))
+        far = isinstance(expr, Apply) and expr.name == "DISTANCE"
+        if (boolean and op not in ("=", "!=")) or (far and op in ("=", "!=")):
+            raise InvalidQueryFilterOperator(f"field '{name}' does not support this operator", operand.at)
+        found = stored(expr.type, value, name, operand.at)
+        if expr.type == "multipicklist" and op in ("=", "!="):
+            same = Test(expr, "SAME", tuple(parts(str(found))))
+            return same if op == "=" else Inverse(same)
+        return Test(expr, op, (found,))
 
-    def _within(self, node: Within, column: Column) -> Bound:
-        found = tuple(stored(column, value, node.path) for value in node.values if value.kind != "null")
+    def _within(self, node: Within, expr: Expr) -> Bound:
+        name = _label(node.operand)
+        if isinstance(expr, Apply) and expr.name == "DISTANCE":
+            raise InvalidQueryFilterOperator(f"field '{name}' does not support this operator", node.operand.at)
+        for value in node.values:
+            if value.kind == "moment":
+                raise MalformedQuery(f"unexpected token: '{value.value}'", value.at)
+        found = tuple(stored(expr.type, value, name, node.operand.at) for value in node.values if value.kind != "null")
         null = any(value.kind == "null" for value in node.values)
-        test = Test(column, "NOT IN" if node.negated else "IN", found)
+        test = Test(expr, "NOT IN" if node.negated else "IN", found)
         if not null:
             return test
         if node.negated:
-            return Group("AND", (test, Test(column, "IS NOT NULL")))
-        return Group("OR", (test, Test(column, "IS NULL")))
+            return Group("AND", (test, Test(expr, "IS NOT NULL")))
+        return Group("OR", (test, Test(expr, "IS NULL")))
 
-    def sort(self, path: Path, descending: bool, nulls_first: bool | None) -> Sort:
-        column = self._column(path)
-        found = column.field
-        if found is not None and (not found.sortable or found.is_compound or found.calculated):
-            raise MalformedQuery(f"field '{path.names[-1]}' can not be sorted in a query call", path.at)
-        return Sort(column, descending, (not descending) if nulls_first is None else nulls_first)
+    def _includes(self, node: Includes, expr: Expr) -> Bound:
+        name, at = _label(node.operand), node.operand.at
+        op = "EXCLUDES" if node.negated else "INCLUDES"
+        if expr.type != "multipicklist":
+            raise InvalidQueryFilterOperator(
+                f"field '{name}' of type {expr.type} does not support the operator {op}", at
+            )
+        tests = []
+        for value in node.values:
+            if value.kind == "null":
+                tests.append(Test(expr, "IS NULL"))
+            else:
+                tests.append(Test(expr, "INCLUDES", tuple(parts(compared(expr.type, value, name, at)))))
+        any_of: Bound = tests[0] if len(tests) == 1 else Group("OR", tuple(tests))
+        return Inverse(any_of) if node.negated else any_of
+
+    def _semi_join(self, node: SemiJoin, *, top: bool) -> Semi:
+        """`X [NOT] IN (SELECT Y FROM ...)` with the limits of `soql.md` section 3."""
+        query, operand = node.query, node.operand
+        if self._link is None and self._depth:
+            raise MalformedQuery("Nesting of semi join sub-selects is not supported", node.at)
+        if not top:
+            raise MalformedQuery(
+                "Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE "
+                "expressions.",
+                node.at,
+            )
+        self._semi_joins += 1
+        if self._semi_joins > MAX_SEMI_JOINS:
+            raise TooManySemiJoins(f"Maximum {MAX_SEMI_JOINS} semi join sub-selects are allowed", node.at)
+        if not isinstance(operand, Path) or len(self.names(operand)) != 1:
+            raise MalformedQuery(
+                f"The left operand '{_label(operand)}' cannot have more than one level of relationships", operand.at
+            )
+        expr = self.column(self.names(operand), operand.at)
+        if expr.type not in ("id", "reference"):
+            raise MalformedQuery(
+                "The left operand field in the where expression for outer query should be an id field, cannot use: "
+                f"'{operand.names[-1]}'", operand.at,
+            )  # fmt: skip
+        entity = self.shared.catalog.get(query.source.path.text)
+        if entity is None or not _queryable(entity):
+            raise InvalidType(query.source.path.text, query.source.path.at)
+        if entity.name == self.entity.name:
+            raise MalformedQuery(
+                "The inner and outer selects should not be on the same object type", query.source.path.at
+            )
+        if entity.name.lower() in _NO_SEMI_JOIN:
+            raise MalformedQuery(
+                f"Entity '{entity.name}' is not supported for semi join inner selects", query.source.path.at
+            )
+        item = query.select[0] if len(query.select) == 1 else None
+        path = item.what if isinstance(item, Item) and item.alias is None else None
+        ending = query.order or query.limit is not None or query.offset is not None or query.group is not None
+        if not isinstance(path, Path) or ending or query.viewed:
+            raise MalformedQuery(
+                "semi join sub-selects select one id field, without ORDER BY, LIMIT or GROUP BY", node.at
+            )
+        inner = _Binder(self.shared, entity, query, depth=1)
+        value = inner.column(inner.names(path), path.at)
+        if len(inner.names(path)) != 1 or value.type not in ("id", "reference"):
+            raise MalformedQuery(f"Semi join sub-selects can only query id fields, cannot use: '{path.text}'", path.at)
+        if not _targets(expr, self.entity) & _targets(value, entity):
+            raise MalformedQuery(
+                f"The selected field '{path.names[-1]}' in the subquery and the left operand field in the where expression "
+                f"in the outer query '{operand.names[-1]}' should point to the same object type", operand.at,
+            )  # fmt: skip
+        return Semi(expr, node.negated, inner.query(), value)
+
+    # --- ORDER BY ----------------------------------------------------------------------------------------------
+
+    def _order(self) -> tuple[Sort, ...]:
+        found: list[Sort] = []
+        for one in self._query.order:
+            operand = one.operand
+            expr = self.operand(operand) if self._grouped is None else self._in_group(operand)
+            if isinstance(expr, Column):
+                field = expr.field
+                if not field.sortable or field.is_compound or field.calculated:
+                    raise MalformedQuery(f"field '{field.name}' can not be sorted in a query call", operand.at)
+            first = (not one.descending) if one.nulls_first is None else one.nulls_first
+            ranks = _ranks(expr)
+            if ranks:  # picklists sort in their own order, what is not in it behind
+                found.append(Sort(Apply("RANK", (expr,), "int", ranks), one.descending, first))
+            found.append(Sort(expr, one.descending, first))
+        return tuple(found)
+
+
+def _aggregates(call: Call) -> bool:
+    """Whether a function makes its query an aggregate one."""
+    return call.name in AGGREGATES or any(isinstance(arg, Call) and _aggregates(arg) for arg in call.args)
+
+
+def _label(operand: Operand) -> str:
+    return operand.names[-1] if isinstance(operand, Path) else operand.text
+
+
+def _at(operand: Operand) -> int:
+    return operand.at
+
+
+def _must_be_grouped(operand: Operand) -> MalformedQuery:
+    inner: Operand | Geolocation = operand
+    while isinstance(inner, Call):
+        inner = inner.args[0]
+    name = inner.text if isinstance(inner, Path) else operand.text
+    return MalformedQuery(f"Field must be grouped or aggregated: {name}", operand.at)
+
+
+def _targets(expr: Expr, entity: Entity) -> set[str]:
+    """The objects that the Ids of a column belong to."""
+    if isinstance(expr, Column) and expr.field.type == "reference":
+        return set(expr.field.reference_to)
+    return {entity.name}
+
+
+def _ranks(expr: Expr) -> tuple[str, ...]:
+    if isinstance(expr, Column) and expr.field.type == "picklist":
+        return tuple(one.value for one in expr.field.picklist_values)
+    return ()
+
+
+def _page(root: Node) -> int:
+    """How many rows a page has: fewer where long text is selected (soql.md sections 2 and 4)."""
+    long = [
+        item.field for item in root.items.values()
+        if isinstance(item, Column) and item.field.type == "textarea" and (item.field.length or 0) > _LONG
+    ]  # fmt: skip
+    if sum(1 for field in long if field.custom) >= 2:
+        return _LONG_CUSTOM_PAGE
+    return _LONG_PAGE if long else 2000
 
 
 def compound_parts(entity: Entity, compound: Field) -> Iterator[tuple[str, Field]]:
@@ -387,71 +903,3 @@ def compound_parts(entity: Entity, compound: Field) -> Iterator[tuple[str, Field
             key = key[0].lower() + key[1:]
         found.append((key, part))
     yield from sorted(found)
-
-
-_KIND_OF: dict[str, tuple[str, ...]] = {
-    "boolean": ("boolean",), "int": ("number",), "long": ("number",), "double": ("number",), "currency": ("number",),
-    "percent": ("number",), "date": ("date",), "datetime": ("datetime", "date"), "time": ("time",),
-}  # fmt: skip
-_TYPE_NAME = {"datetime": "dateTime", "long": "int"}
-
-
-def stored(column: Column, literal: Literal, path: Path) -> Value:
-    """A literal as the column stores it. Raises for a literal of a wrong kind, or an Id that is none."""
-    found = column.field
-    kind = "string" if found is None else found.type
-    expected = _KIND_OF.get(kind, ("string",))
-    if literal.kind not in expected:
-        quotes = "should be enclosed in quotes" if expected == ("string",) else "should not be enclosed in quotes"
-        shown = "string" if expected == ("string",) else _TYPE_NAME.get(kind, kind)
-        raise InvalidField(
-            f"value of filter criterion for field '{path.names[-1]}' must be of type {shown} and {quotes}", path.at
-        )
-    if kind in ("id", "reference"):
-        text = str(literal.value)
-        record_id = ids.normalize(text) if text else None
-        if record_id is None and text:
-            raise InvalidQueryFilterOperator(f"invalid ID field: {text}", path.at)
-        return record_id
-    if literal.kind == "boolean":
-        return int(bool(literal.value))
-    if literal.kind in ("date", "datetime", "time"):
-        return _moment(kind, literal)
-    value = literal.value
-    assert not isinstance(value, bool)
-    return value
-
-
-def _span(column: Column, literal: Literal, path: Path) -> Span:
-    kind = "string" if column.field is None else column.field.type
-    if kind not in ("date", "datetime"):
-        raise InvalidField(
-            f"value of filter criterion for field '{path.names[-1]}' must be of type {_TYPE_NAME.get(kind, kind)} and "
-            f"should {'be' if kind in values.TEXT_TYPES else 'not be'} enclosed in quotes",
-            path.at,
-        )
-    return Span(str(literal.value), literal.n, kind == "datetime")
-
-
-def _moment(kind: str, literal: Literal) -> str:
-    parse = {"date": values.parse_date, "datetime": values.parse_datetime, "time": values.parse_time}[kind]
-    text = str(literal.value)
-    if literal.kind == "datetime" and "." not in text and text[-3] != ":" and text[-1] not in "zZ":
-        text = (
-            f"{text[:-2]}:{text[-2:]}"  # +0000 without a fraction: the query parser takes what the JSON parser refuses
-        )
-    try:
-        return parse(text.replace("z", "Z"))
-    except (ValueError, OverflowError):
-        raise MalformedQuery(f"Invalid date: {text}", literal.at) from None
-
-
-def _like(node: Compare, column: Column) -> str:
-    found = column.field
-    if found is not None and found.type not in values.TEXT_TYPES:
-        raise InvalidQueryFilterOperator(
-            f"field '{node.path.names[-1]}' of type {found.type} does not support the operator LIKE", node.path.at
-        )
-    if node.value.kind != "string":
-        return str(stored(column, node.value, node.path))
-    return str(node.value.value)

@@ -2,8 +2,9 @@ r"""
 A BoundQuery to SQL. Pure.
 
 The inner SELECT yields plain columns with WHERE, ORDER and LIMIT; the outer one turns all rows into one JSON array
-(PERFORMANCE section 3: 1.9 times the rate of the best shaper in Python). Names come from the catalogue, quoted; every value a
-user typed is a bound parameter.
+(PERFORMANCE section 3: 1.9 times the rate of the best shaper in Python). With child subqueries every row comes alone, in
+pieces, as its children count towards the page and may have pages of their own. Names come from the catalogue, quoted; every
+value a user typed is a bound parameter.
 
 Text compares without case by the columns' own collation. A row that can't be compared (null) is no match, also under NOT.
 """
@@ -11,78 +12,152 @@ Text compares without case by the columns' own collation. A row that can't be co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import msgspec
 
 from landbridge import values
 from landbridge.schema.catalog import Entity
-from landbridge.soql.bind import Bound, BoundQuery, Column, Compound, Group, Inverse, Node, Sort, Test, TypeOf
+from landbridge.soql.bound import (
+    Aggregate,
+    Apply,
+    Bound,
+    BoundQuery,
+    Children,
+    Choice,
+    Column,
+    Compound,
+    Expr,
+    Group,
+    Grouped,
+    Inverse,
+    Lookup,
+    Node,
+    Polymorphic,
+    Scope,
+    Semi,
+    Shown,
+    Sort,
+    Test,
+    TypeName,
+    key_name,
+)
+from landbridge.soql.functions import DATE_SQL, distance, formatted
 from landbridge.soql.moments import Span
 from landbridge.storage import Value
-from landbridge.storage.dialect import quote
+from landbridge.storage.dialect import SQLITE, quote
 
 # json_object takes at most 500 pairs (1,000 arguments); wider objects are put together from pieces.
 _PAIRS = 400
 _SMALL = 200
 """A query of at most so many rows runs on the loop; larger ones beside it."""
+_LISTED = 50
+"""Longer lists of values become one parameter: SQLite binds 32,766 at most."""
+MOST_GROUPS = 2000
+"""Rows of an aggregate result: it has no second page."""
 
 # Standard fields that no column holds: they are made from the Id.
 _PHOTO = "PhotoUrl"
+
+
+class Kin(msgspec.Struct, frozen=True):
+    """A subquery of the statement's rows: its JSON key, its query, and the SQL of a row's children, `count:array`."""
+
+    key: str
+    query: BoundQuery
+    sql: str
 
 
 class Statement(msgspec.Struct, frozen=True):
     """
     One statement, ready to run.
 
-    `page(after)` is the SQL of a page; `keys` that of the sort key of its last row; `total` counts all rows.
-    `heavy`: it may return many rows.
+    `page(after)` is the SQL of a page, `keys` that of the sort key of its last row, `total` counts all rows; with children,
+    `family(after)` yields row by row. An aggregate query has `groups` alone. `heavy`: it may take long.
     """
 
     text: str
     version: float
     all_rows: bool
-    entity: Entity
-    count: bool
+    bound: BoundQuery
     columns: str
     shape: str
+    pieces: tuple[str | Kin, ...]
     source: str
     where: str
     order: str
     sort: tuple[tuple[str, bool, bool], ...]
     """Sort expressions with descending and nulls-first, the tie-breaker last."""
     params: dict[str, Value]
-    limit: int | None
-    offset: int
     heavy: bool
     spans: tuple[Span, ...]
     """Date literals; the parameters `:s0a` and `:s0b` are the ends of the first one."""
-    _kept: dict[str, str] = {}
+    local: bool
+    """Whether `:zone`, the user's time zone, is a parameter."""
+    groups: str = ""
+    kept: dict[str, str] = {}
+
+    @property
+    def entity(self) -> Entity:
+        return self.bound.entity
+
+    @property
+    def count(self) -> bool:
+        return self.bound.count
+
+    @property
+    def limit(self) -> int | None:
+        return self.bound.limit
+
+    @property
+    def offset(self) -> int:
+        return self.bound.offset
+
+    @property
+    def children(self) -> tuple[Kin, ...]:
+        return tuple(piece for piece in self.pieces if isinstance(piece, Kin))
+
+    @property
+    def zoned(self) -> bool:
+        """Whether the user's time zone matters."""
+        return self.local or bool(self.spans)
+
+    def _where(self, after: str) -> str:
+        return self.where if not after else f"{self.where}{' AND ' if self.where else ' WHERE '}({after})"
 
     def page(self, after: str = "") -> str:
         """A page: number of rows and their JSON array. Parameters: `params`, `batch`, `skip`, those of `after`."""
-        if not after and (text := self._kept.get("page")) is not None:
+        if not after and (text := self.kept.get("page")) is not None:
             return text
-        where = self.where if not after else f"{self.where}{' AND ' if self.where else ' WHERE '}({after})"
         text = (
-            f"SELECT count(*), json_group_array({self.shape}) FROM (SELECT {self.columns} FROM {self.source}{where}"
-            f" ORDER BY {self.order} LIMIT :batch OFFSET :skip)"
+            f"SELECT count(*), json_group_array({self.shape}) FROM (SELECT {self.columns} FROM {self.source}"
+            f"{self._where(after)} ORDER BY {self.order} LIMIT :batch OFFSET :skip)"
         )
         if not after:
-            self._kept["page"] = text
+            self.kept["page"] = text
         return text
+
+    def family(self, after: str = "") -> str:
+        """Rows with children: the record's Id, then its pieces, then its sort key. `family`: children of a row at most."""
+        keys = "".join(f", {expression} AS k{index}" for index, (expression, _, _) in enumerate(self.sort))
+        shown = ", ".join(piece if isinstance(piece, str) else piece.sql for piece in self.pieces)
+        outer = "".join(f", k{index}" for index in range(len(self.sort)))
+        return (
+            f"SELECT c0, {shown}{outer} FROM (SELECT {self.columns}{keys} FROM {self.source}{self._where(after)}"
+            f" ORDER BY {self.order} LIMIT :batch OFFSET :skip)"
+        )
 
     def keys(self, after: str = "") -> str:
         """The sort key of the row that stands `skip` rows into a page."""
-        where = self.where if not after else f"{self.where}{' AND ' if self.where else ' WHERE '}({after})"
         columns = ", ".join(expression for expression, _, _ in self.sort)
-        return f"SELECT {columns} FROM {self.source}{where} ORDER BY {self.order} LIMIT 1 OFFSET :skip"
+        return f"SELECT {columns} FROM {self.source}{self._where(after)} ORDER BY {self.order} LIMIT 1 OFFSET :skip"
 
     def one(self) -> str:
         """One record's JSON, and when it was last changed. Kept: reading by Id is the most frequent statement."""
-        text = self._kept.get("one")
+        text = self.kept.get("one")
         if text is None:
             changed = 't0."LastModifiedDate"' if self.entity.field("LastModifiedDate") is not None else "NULL"
-            text = self._kept["one"] = (
+            text = self.kept["one"] = (
                 f"SELECT {self.shape}, m FROM (SELECT {self.columns}, {changed} AS m FROM {self.source}{self.where})"
             )
         return text
@@ -91,32 +166,62 @@ class Statement(msgspec.Struct, frozen=True):
         """How many rows the whole query has, LIMIT and OFFSET left aside."""
         return f"SELECT count(*) FROM {self.source}{self.where}"
 
+    def ids(self) -> str:
+        """The Ids of the rows of the first page."""
+        table = f't{self.bound.scope.table}."Id"'
+        return f"SELECT {table} FROM {self.source}{self.where} ORDER BY {self.order} LIMIT :batch OFFSET :skip"
 
-def emit(bound: BoundQuery, version: float, text: str = "") -> Statement:
-    """The SQL of a bound query for an API version (it stands in every record's url)."""
-    emitter = _Emitter(bound, version)
-    shape = "" if bound.count else emitter.object(bound.root)
-    where = emitter.where()
-    sort = (*(emitter.sort(one) for one in bound.order), ("t0.rowid", False, True))
+
+def emit(bound: BoundQuery, version: float, text: str = "", *, child: bool = False) -> Statement:
+    """
+    The SQL of a bound query for an API version (it stands in every record's url).
+
+    `child`: a subquery on its own, for the children of the record `:parent`.
+    """
+    emitter = _Emitter(version)
+    table = bound.scope.table
+    level = _Level("c", f"t{table}")
+    shape, groups = "", ""
+    pieces: tuple[str | Kin, ...] = ()
+    if bound.grouped is not None:
+        groups = emitter.groups(bound, bound.grouped)
+    elif not bound.count:
+        pieces = emitter.pieces(bound.root, level)
+        shape = pieces[0] if len(pieces) == 1 and isinstance(pieces[0], str) else ""
+    where = emitter.where(bound, f"{emitter.link(bound)} = :parent" if child else "")
+    sort: tuple[tuple[str, bool, bool], ...] = ()
+    if bound.grouped is None:
+        sort = (*(emitter.sort(one) for one in bound.order), (f"t{table}.rowid", False, True))
     return Statement(
-        text, version, bound.all_rows, bound.entity, bound.count, ", ".join(emitter.columns), shape, emitter.source(),
-        where, ", ".join(_direction(*one) for one in sort), sort, emitter.params, bound.limit, bound.offset,
-        heavy=not _is_small(bound), spans=tuple(emitter.spans),
+        text, version, bound.all_rows, bound, ", ".join(level.columns), shape, () if shape else pieces,
+        emitter.source(bound.scope), where, ", ".join(_direction(*one) for one in sort), sort, emitter.params,
+        heavy=not _is_small(bound), spans=tuple(emitter.spans), local=emitter.local, groups=groups,
     )  # fmt: skip
 
 
 def _is_small(bound: BoundQuery) -> bool:
-    return (bound.limit is not None and bound.limit <= _SMALL) or _pinned(bound.where)
+    if bound.grouped is not None:
+        return False
+    return (bound.limit is not None and bound.limit <= _SMALL and not _sorts(bound)) or _pinned(bound)
 
 
-def _pinned(where: Bound | None) -> bool:
+def _sorts(bound: BoundQuery) -> bool:
+    """Whether many rows may have to be read for few: an order, or a condition that no index is known for."""
+    return any(isinstance(item, Children) for item in bound.root.items.values())
+
+
+def _pinned(bound: BoundQuery) -> bool:
     """Whether an Id or unique field is asked for by value."""
+    return bound.where is not None and _pins(bound.where, bound.scope.table)
+
+
+def _pins(where: Bound, table: int) -> bool:
     if isinstance(where, Group) and where.op == "AND":
-        return any(_pinned(term) for term in where.terms)
+        return any(_pins(term, table) for term in where.terms)
     if not isinstance(where, Test) or where.op not in ("=", "IN") or len(where.values) > _SMALL:
         return False
-    found = where.column.field
-    return where.column.tables == (0,) and found is not None and (found.type == "id" or found.unique)
+    found = where.expr
+    return isinstance(found, Column) and found.table == table and (found.type == "id" or found.field.unique)
 
 
 def _direction(expression: str, descending: bool, nulls_first: bool) -> str:
@@ -127,121 +232,340 @@ def _direction(expression: str, descending: bool, nulls_first: bool) -> str:
     return text
 
 
-class _Emitter(msgspec.Struct):
-    bound: BoundQuery
-    version: float
-    columns: list[str] = []
-    params: dict[str, Value] = {}
-    spans: list[Span] = []
-    _names: dict[str, str] = {}
+class _Level:
+    """One SELECT whose rows become JSON one level out: its columns by the names they have there."""
 
-    # --- output ------------------------------------------------------------------------------------------------
+    def __init__(self, prefix: str | None, table: str) -> None:
+        self.prefix = prefix
+        self.table = table
+        self.columns: list[str] = []
+        self._names: dict[str, str] = {}
 
-    def _inner(self, expression: str) -> str:
-        """A column of the inner SELECT, by the name it has outside."""
+    def name(self, expression: str) -> str:
+        """A column by the name it has outside; itself where there is no outside (a single looked-up record)."""
+        if self.prefix is None:
+            return expression
         name = self._names.get(expression)
         if name is None:
-            name = self._names[expression] = f"c{len(self._names)}"
+            name = self._names[expression] = f"{self.prefix}{len(self._names)}"
             self.columns.append(f"{expression} AS {name}")
         return name
 
-    def object(self, node: Node) -> str:
-        """The JSON object of a node."""
+
+class _Emitter:
+    def __init__(self, version: float) -> None:
+        self._version = version
+        self.params: dict[str, Value] = {}
+        self.spans: list[Span] = []
+        self.local = False
+        self._levels = 0
+        self._bound: dict[tuple[type, Value], str] = {}
+        self._away: set[str] = set()
+        """The grouping set at hand: SQL of the keys that are rolled up in it."""
+
+    # --- output ------------------------------------------------------------------------------------------------
+
+    def pieces(self, root: Node, level: _Level) -> tuple[str | Kin, ...]:
+        """The JSON of the rows: one object, or with children the objects before, between and behind them."""
+        record_id = level.name(self.expression(root.id))
+        found: list[str | Kin] = []
+        pairs = [self._attributes(root, record_id)]
+        for key, item in root.items.items():
+            if isinstance(item, Children):
+                if pairs:
+                    found.append(_object(pairs))
+                    pairs = []
+                found.append(Kin(key, item.query, self._children(item.query, record_id, counted=True)))
+            else:
+                pairs.append((key, self._value(item, record_id, level, root)))
+        if pairs:
+            found.append(_object(pairs))
+        return tuple(found)
+
+    def _attributes(self, node: Node, record_id: str) -> tuple[str, str]:
         if node.entity is not None:
-            table = node.joins[0]
-            record_id = self._inner(f't{table}."Id"')
             kind = _text(node.entity.name)
             url = f"{_text(self._path(node.entity.name))} || {record_id}"
         else:
             assert node.kind is not None
-            record_id = self._inner(_parent_id(node.kind))
             kind = _type_of(node.kind, record_id)
             url = f"{_text(self._path(''))} || {kind} || '/' || {record_id}"
-        pairs = [("attributes", f"json_object('type', {kind}, 'url', {url})")]
-        pairs += [(key, self._value(item, record_id)) for key, item in node.items.items()]
-        whole = _object(pairs)
-        if node is self.bound.root:
-            return whole
-        return f"json(CASE WHEN {record_id} IS NULL THEN NULL ELSE {whole} END)"
+        return "attributes", f"json_object('type', {kind}, 'url', {url})"
+
+    def object(self, node: Node, level: _Level) -> str:
+        """The JSON object of a node that is always there."""
+        record_id = level.name(self.expression(node.id))
+        pairs = [self._attributes(node, record_id)]
+        pairs += [(key, self._value(item, record_id, level, node)) for key, item in node.items.items()]
+        return _object(pairs)
 
     def _path(self, name: str) -> str:
-        path = f"/services/data/v{self.version:.1f}/sobjects/"
+        path = f"/services/data/v{self._version:.1f}/sobjects/"
         return f"{path}{name}/" if name else path
 
-    def _value(self, item: Column | Node | Compound, record_id: str) -> str:
+    def _value(self, item: Shown, record_id: str, level: _Level, node: Node) -> str:
+        if isinstance(item, Column):
+            return self._column(item, record_id, level, node)
         if isinstance(item, Node):
-            return self.object(item)
+            inner = level.name(self.expression(item.id))
+            return f"json(CASE WHEN {inner} IS NULL THEN NULL ELSE {self.object(item, level)} END)"
         if isinstance(item, Compound):
-            return self._compound(item)
+            return self._compound(item, level)
+        if isinstance(item, Choice):
+            return self._choice(item, level)
+        if isinstance(item, Children):
+            return f"json({self._children(item.query, record_id, counted=False)})"
+        return values.json_sql(item.type, level.name(self.expression(item)))
+
+    def _column(self, item: Column, record_id: str, level: _Level, node: Node) -> str:
         found = item.field
-        if found is None:
-            assert item.kind is not None
-            return _type_of(item.kind, self._inner(_parent_id(item.kind)))
         if found.name == _PHOTO:
             return f"'/services/images/photo/' || {record_id}"
         if found.calculated:
             return "NULL"
-        column = self._inner(self.expression(item))
+        column = level.name(self.expression(item))
         if found.type == "base64":
-            blob = f"{_text(self._path(self.bound.entity.name))} || {record_id} || {_text('/' + found.name)}"
+            assert node.entity is not None
+            blob = f"{_text(self._path(node.entity.name))} || {record_id} || {_text('/' + found.name)}"
             return f"CASE WHEN {column} IS NULL THEN NULL ELSE {blob} END"
         return values.json_sql(found.type, column)
 
-    def _compound(self, item: Compound) -> str:
+    def _compound(self, item: Compound, level: _Level) -> str:
         if not item.parts:
             return "NULL"
-        parts = [(key, self._inner(f"t{item.table}.{quote(part.name)}"), part) for key, part in item.parts]
+        parts = [(key, level.name(f"t{item.table}.{quote(part.name)}"), part) for key, part in item.parts]
         empty = " AND ".join(f"{column} IS NULL" for _, column, _ in parts)
         whole = _object([(key, values.json_sql(part.type, column)) for key, column, part in parts])
         return f"json(CASE WHEN {empty} THEN NULL ELSE {whole} END)"
 
+    def _choice(self, item: Choice, level: _Level) -> str:
+        """TYPEOF: the record is looked up where its key prefix says it is."""
+        parent = level.name(f"t{item.base}.{quote(item.reference.name)}")
+        cases = ""
+        for prefix, scope, node in item.branches:
+            one = self.object(node, _Level(None, f"t{scope.table}"))
+            cases += (
+                f" WHEN {_text(prefix)} THEN (SELECT {one} FROM {self.source(scope)} WHERE {_id_of(scope)} = {parent})"
+            )
+        other = "NULL"
+        if item.otherwise is not None:
+            other = f"CASE WHEN {parent} IS NULL THEN NULL ELSE {self.object(item.otherwise, level)} END"
+        return f"json(CASE substr({parent}, 1, 3){cases} ELSE {other} END)"
+
+    def _children(self, query: BoundQuery, parent: str, *, counted: bool) -> str:
+        """
+        The children of a record as one value: a query result in JSON, null for none.
+
+        `counted`: as `count:array` for `run`, which counts them towards the page and goes on where they are many.
+        """
+        self._levels += 1
+        level = _Level(f"q{self._levels}c", f"t{query.scope.table}")
+        shape = self.object(query.root, level)
+        where = self.where(query, f"{self.link(query)} = {parent}")
+        order = ", ".join(
+            _direction(*one) for one in (*map(self.sort, query.order), (f"t{query.scope.table}.rowid", False, True))
+        )
+        most = str(query.limit) if query.limit is not None else "-1"
+        if counted:
+            most = f"min({query.limit}, :family)" if query.limit is not None else ":family"
+        whole = (
+            "count(*) || ':' || json_group_array(json_)" if counted else
+            "json_object('totalSize', count(*), 'done', json('true'), 'records', json_group_array(json_))"
+        ).replace("json_)", f"{shape})")  # fmt: skip
+        return (
+            f"(SELECT CASE WHEN count(*) = 0 THEN NULL ELSE {whole} END FROM (SELECT {', '.join(level.columns)} FROM "
+            f"{self.source(query.scope)}{where} ORDER BY {order} LIMIT {most}))"
+        )
+
+    def link(self, query: BoundQuery) -> str:
+        """The column through which a subquery's records point to the one around them."""
+        assert query.link is not None
+        return f"t{query.scope.table}.{quote(query.link.name)}"
+
+    # --- aggregates --------------------------------------------------------------------------------------------
+
+    def groups(self, bound: BoundQuery, grouped: Grouped) -> str:
+        """The whole SQL of an aggregate query: number of rows and their JSON array."""
+        names = [f"c{index}" for index in range(len(grouped.shown))]
+        pairs = [("attributes", "json_object('type', 'AggregateResult')")]
+        pairs += [
+            (key, values.json_sql(expr.type, name)) for name, (key, expr) in zip(names, grouped.shown, strict=True)
+        ]
+        sets = _grouping_sets(grouped)
+        selects = [self._grouping_set(bound, grouped, present) for present in sets]
+        order = [_direction(f"o{index}", one.descending, one.nulls_first) for index, one in enumerate(bound.order)] or [
+            f"g{index}" for index in range(2 * len(grouped.keys))
+        ]
+        most = MOST_GROUPS + 1 if bound.limit is None else min(bound.limit, MOST_GROUPS + 1)
+        inner = f"{' UNION ALL '.join(selects)}"
+        text = f"SELECT * FROM ({inner})"
+        if order:
+            text += f" ORDER BY {', '.join(order)}"
+        return f"SELECT count(*), json_group_array({_object(pairs)}) FROM ({text} LIMIT {most} OFFSET {bound.offset})"
+
+    def _grouping_set(self, bound: BoundQuery, grouped: Grouped, present: frozenset[int]) -> str:
+        """One SELECT ... GROUP BY; keys that are rolled up are null."""
+        away = {self.expression(key) for index, key in enumerate(grouped.keys) if index not in present}
+        columns = [f"{self._of_group(expr, away)} AS c{index}" for index, (_, expr) in enumerate(grouped.shown)]
+        columns += [f"{self._of_group(one.expr, away)} AS o{index}" for index, one in enumerate(bound.order)]
+        for index, key in enumerate(grouped.keys):
+            # Without ORDER BY a subtotal stands behind what it sums up.
+            columns.append(f"{int(index not in present)} AS g{2 * index}")
+            columns.append(f"{self._of_group(key, away)} AS g{2 * index + 1}")
+        text = f"SELECT {', '.join(columns)} FROM {self.source(bound.scope)}{self.where(bound)}"
+        if present:
+            text += f" GROUP BY {', '.join(self.expression(grouped.keys[index]) for index in sorted(present))}"
+        if grouped.having is not None:
+            self._away = away
+            having = self.condition(grouped.having)
+            self._away = set()
+            # A grand total without keys is one row whatever it counts: HAVING needs a group to speak of.
+            text += f"{'' if present else ' GROUP BY NULL'} HAVING {having}"
+        elif grouped.keys and not present:
+            text += " GROUP BY NULL"
+        return text
+
+    def _of_group(self, expr: Expr, away: set[str]) -> str:
+        """An expression in one grouping set: a key that is rolled up is null, GROUPING of it 1."""
+        if isinstance(expr, Apply) and expr.name == "GROUPING":
+            return str(int(self.expression(expr.of[0]) in away))
+        if isinstance(expr, Apply) and any(self.expression(one) in away for one in expr.of):
+            return "NULL"
+        text = self.expression(expr)
+        return "NULL" if text in away else text
+
     # --- FROM, WHERE, ORDER BY -----------------------------------------------------------------------------------
 
-    def source(self) -> str:
-        text = f"{quote(self.bound.entity.name)} AS t0"
-        for join in self.bound.joins:
+    def source(self, scope: Scope) -> str:
+        text = f"{quote(scope.entity.name)} AS t{scope.table}"
+        for join in scope.joins:
             text += (
-                f' LEFT JOIN {quote(join.entity.name)} AS t{join.number} ON t{join.number}."Id"'
+                f" LEFT JOIN {quote(join.entity.name)} AS t{join.number} ON t{join.number}.{quote(key_name(join.entity))}"
                 f" = t{join.base}.{quote(join.reference.name)}"
             )
         return text
 
-    def expression(self, column: Column) -> str:
-        """A column as SQL. A boolean of a parent that is not there is false."""
-        if column.field is None:
-            assert column.kind is not None
-            return _type_of(column.kind, _parent_id(column.kind))
-        each = [f"t{table}.{quote(found.name)}" for table, found in zip(column.tables, column.fields, strict=True)]
-        if len(each) > 1:
-            return f"coalesce({', '.join(each)})"
-        if column.field.type == "boolean" and column.tables != (0,):
-            return f"coalesce({each[0]}, 0)"
-        return each[0]
+    def expression(self, expr: Expr) -> str:
+        """An expression over the tables. A boolean of a parent that is not there is false."""
+        if isinstance(expr, Column):
+            text = f"t{expr.table}.{quote(expr.field.name)}"
+            return f"coalesce({text}, 0)" if expr.type == "boolean" and expr.table else text
+        if isinstance(expr, TypeName):
+            return f"({_type_of(expr, f't{expr.base}.{quote(expr.reference.name)}')}) COLLATE NOCASE"
+        if isinstance(expr, Polymorphic):
+            return self._polymorphic(expr)
+        if isinstance(expr, Aggregate):
+            return self._aggregate(expr)
+        return self._apply(expr)
 
-    def where(self) -> str:
-        parts = []
-        if self.bound.where is not None:
-            parts.append(self._condition(self.bound.where))
-        if not self.bound.all_rows and self.bound.entity.field("IsDeleted") is not None:
-            parts.append('t0."IsDeleted" = 0')
+    def _polymorphic(self, expr: Polymorphic) -> str:
+        parent = f"t{expr.base}.{quote(expr.reference.name)}"
+        cases = "".join(f" WHEN {_text(prefix)} THEN {self._lookup(one, parent)}" for prefix, one in expr.choices)
+        text = f"(CASE substr({parent}, 1, 3){cases} END)"
+        return (
+            f"{text} COLLATE NOCASE"
+            if values.column_type(expr.type) == "TEXT" and expr.type not in ("id", "reference")
+            else text
+        )
+
+    def _lookup(self, one: Lookup, parent: str) -> str:
+        return (
+            f"(SELECT {self.expression(one.value)} FROM {self.source(one.scope)} WHERE {_id_of(one.scope)} = {parent})"
+        )
+
+    def _aggregate(self, expr: Aggregate) -> str:
+        of = self.expression(expr.of)
+        if expr.name == "COUNT_DISTINCT":
+            return f"count(DISTINCT {of})"
+        if expr.ranks:
+            # The order of a picklist is that of its values: the rank travels in front of the value.
+            rank = self._rank(of, expr.ranks)
+            return f"substr({expr.name.lower()}(printf('%05d', {rank}) || {of}), 6)"
+        return f"{expr.name.lower()}({of})"
+
+    def _apply(self, expr: Apply) -> str:
+        of = [self.expression(one) for one in expr.of]
+        if expr.name in DATE_SQL:
+            return f"({DATE_SQL[expr.name](of[0])})"
+        if expr.name == "LOCAL":
+            self.local = True
+            return SQLITE.local_time(of[0], ":zone")
+        if expr.name == "RANK":
+            return self._rank(of[0], expr.given)
+        if expr.name == "TOLABEL":
+            if not expr.given:
+                return of[0]
+            pairs = zip(expr.given[::2], expr.given[1::2], strict=True)
+            cases = "".join(f" WHEN {self._param(value)} THEN {self._param(label)}" for value, label in pairs)
+            return f"(CASE {of[0]}{cases} ELSE {of[0]} END) COLLATE NOCASE"
+        if expr.name == "LABELS":
+            return self._labels(of[0], expr.given)
+        if expr.name == "FORMAT":
+            type_, scale = expr.given
+            self.local = self.local or type_ == "datetime"
+            local = SQLITE.local_time(of[0], ":zone") if type_ == "datetime" else of[0]
+            text = formatted(str(type_), int(str(scale)), of[0], local)
+            return f"CASE WHEN {of[0]} IS NULL THEN NULL ELSE {text} END"
+        if expr.name == "DISTANCE":
+            latitude, longitude, unit = expr.given
+            return f"({distance(of[0], of[1], (self._param(latitude), self._param(longitude)), str(unit))})"
+        assert expr.name == "GROUPING"
+        return str(int(of[0] in self._away))
+
+    def _rank(self, of: str, values_: Sequence[Value]) -> str:
+        cases = "".join(f" WHEN {of} = {self._param(value)} THEN {index}" for index, value in enumerate(values_))
+        return f"CASE WHEN {of} IS NULL THEN NULL{cases} ELSE {len(values_)} END"
+
+    def _labels(self, of: str, given: Sequence[Value]) -> str:
+        """The labels of a multi-select: each value between semicolons has its own."""
+        pairs = zip(given[::2], given[1::2], strict=True)
+        cases = "".join(f" WHEN {self._param(value)} THEN {self._param(label)}" for value, label in pairs)
+        listed = f"'[' || replace(json_quote({of}), ';', '\",\"') || ']'"
+        return f"(SELECT group_concat(CASE value{cases} ELSE value END, ';') FROM json_each({listed}) WHERE {of} IS NOT NULL)"
+
+    def where(self, bound: BoundQuery, extra: str = "") -> str:
+        parts = [extra] if extra else []
+        if bound.where is not None:
+            parts.append(self.condition(bound.where))
+        if bound.mine:
+            parts.append(f't{bound.scope.table}."OwnerId" = :me')
+        if not bound.all_rows and bound.entity.field("IsDeleted") is not None:
+            parts.append(f't{bound.scope.table}."IsDeleted" = 0')
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
-    def _condition(self, node: Bound) -> str:
+    def condition(self, node: Bound) -> str:
         if isinstance(node, Group):
-            return f"({f' {node.op} '.join(self._condition(term) for term in node.terms)})"
+            return _balanced([self.condition(term) for term in node.terms], node.op)
         if isinstance(node, Inverse):
-            return f"NOT coalesce({self._condition(node.term)}, 0)"
+            return f"NOT coalesce({self.condition(node.term)}, 0)"
+        if isinstance(node, Semi):
+            return self._semi(node)
         return self._test(node)
 
+    def _semi(self, node: Semi) -> str:
+        value = self.expression(node.value)
+        inner = node.inner
+        where = self.where(inner, f"{value} IS NOT NULL")
+        listed = f"(SELECT {value} FROM {self.source(inner.scope)}{where})"
+        column = self.expression(node.expr)
+        if node.negated:
+            return f"({column} NOT IN {listed} OR {column} IS NULL)"
+        return f"{column} IN {listed}"
+
     def _test(self, test: Test) -> str:
-        column = self.expression(test.column)
+        if isinstance(test.expr, Apply) and test.expr.name == "GROUPING":
+            column = str(int(self.expression(test.expr.of[0]) in self._away))
+        else:
+            column = self.expression(test.expr)
+            if column in self._away:
+                column = "NULL"
         if test.op in ("IS NULL", "IS NOT NULL"):
             return f"{column} {test.op}"
         if test.op in ("IN", "NOT IN"):
-            # One parameter each: the list is bounded by the length of a statement.
-            marks = ", ".join(self._param(value) for value in test.values)
-            listed = f"{column} {test.op} ({marks})"
+            listed = f"{column} {test.op} ({self._list(test.values)})"
             return f"({listed} OR {column} IS NULL)" if test.op == "NOT IN" else listed
+        if test.op in ("INCLUDES", "SAME"):
+            return self._parts(column, test)
         if test.span is not None:
             return self._within(column, test.op, test.span)
         value = self._param(test.values[0])
@@ -250,6 +574,19 @@ class _Emitter(msgspec.Struct):
         if test.op == "!=":
             return f"({column} <> {value} OR {column} IS NULL)"
         return f"{column} {test.op} {value}"
+
+    def _list(self, listed: Sequence[Value]) -> str:
+        if len(listed) <= _LISTED:
+            return ", ".join(self._param(value) for value in listed)
+        return f"SELECT value FROM json_each({self._param(msgspec.json.encode(listed).decode())})"
+
+    def _parts(self, column: str, test: Test) -> str:
+        """A multi-select that holds all of these values; SAME: and no others."""
+        padded = f"';' || lower({column}) || ';'"
+        tests = [f"instr({padded}, lower({self._param(f';{value!s};')})) > 0" for value in test.values]
+        if test.op == "SAME":
+            tests.append(f"length({column}) = {self._param(sum(len(str(value)) + 1 for value in test.values) - 1)}")
+        return f"({' AND '.join(tests)})"
 
     def _within(self, column: str, op: str, span: Span) -> str:
         """A comparison with a date literal, which is a span: `=` inside, `>` after its end, `<` before its start."""
@@ -262,22 +599,44 @@ class _Emitter(msgspec.Struct):
         }[op]  # fmt: skip
 
     def _param(self, value: Value) -> str:
-        name = f"p{len(self.params)}"
-        self.params[name] = value
+        """A bound parameter; the same value is the same one, so that equal expressions are equal SQL."""
+        key = (type(value), value)
+        name = self._bound.get(key)
+        if name is None:
+            name = self._bound[key] = f"p{len(self.params)}"
+            self.params[name] = value
         return f":{name}"
 
     def sort(self, one: Sort) -> tuple[str, bool, bool]:
-        return self.expression(one.column), one.descending, one.nulls_first
+        return self.expression(one.expr), one.descending, one.nulls_first
 
 
-def _parent_id(kind: TypeOf) -> str:
-    return f"t{kind.base}.{quote(kind.reference.name)}"
+def _grouping_sets(grouped: Grouped) -> list[frozenset[int]]:
+    """Which keys are present in each SELECT of the result."""
+    every = range(len(grouped.keys))
+    if grouped.how == "ROLLUP":
+        return [frozenset(every[:length]) for length in range(len(every), -1, -1)]
+    if grouped.how == "CUBE":
+        return [frozenset(some) for size in range(len(every), -1, -1) for some in combinations(every, size)]
+    return [frozenset(every)]
 
 
-def _type_of(kind: TypeOf, column: str) -> str:
+def _id_of(scope: Scope) -> str:
+    return f"t{scope.table}.{quote(key_name(scope.entity))}"
+
+
+def _type_of(kind: TypeName, column: str) -> str:
     """The name of the object an Id belongs to, told from its key prefix."""
     cases = "".join(f" WHEN {_text(prefix)} THEN {_text(name)}" for prefix, name in kind.names)
     return f"CASE substr({column}, 1, 3){cases} END" if cases else "NULL"
+
+
+def _balanced(parts: Sequence[str], op: str) -> str:
+    """Conditions side by side, paired up: SQLite's trees are at most 1,000 deep, a flat list counts as deep as it is long."""
+    if len(parts) <= 8:
+        return f"({f' {op} '.join(parts)})"
+    half = len(parts) // 2
+    return f"({_balanced(parts[:half], op)} {op} {_balanced(parts[half:], op)})"
 
 
 def _text(text: str) -> str:

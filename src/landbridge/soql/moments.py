@@ -11,11 +11,10 @@ Source: `soql.md` section 3, "Date literals".
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from landbridge.values import format_datetime
+from landbridge.values import format_datetime, zone_named
 
 _UNITS = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR", "FISCAL_QUARTER", "FISCAL_YEAR")
 
@@ -50,17 +49,18 @@ class Span(msgspec.Struct, frozen=True):
     datetimes: bool
 
 
-class Clockface(msgspec.Struct, frozen=True):
-    """What a run of a statement needs to know of time: the moment (seconds of the org's clock) and the user's zone."""
+class Asked(msgspec.Struct, frozen=True):
+    """Who asks, when and where: the moment (seconds of the org's clock), the user's time zone and Id."""
 
     epoch: float
-    zone: str
+    zone: str = "UTC"
+    user_id: str = ""
 
 
-def ends(span: Span, face: Clockface) -> tuple[str, str]:
+def ends(span: Span, asked: Asked) -> tuple[str, str]:
     """Start and end (not included) of a literal, in the stored form of dates or datetimes."""
-    zone = _zone(face.zone)
-    now = datetime.fromtimestamp(face.epoch, UTC)
+    zone = zone_named(asked.zone)
+    now = datetime.fromtimestamp(asked.epoch, UTC)
     start, end = days(span.name, span.n, now.astimezone(zone).date())
     if not span.datetimes:
         return start.isoformat(), end.isoformat()
@@ -68,15 +68,6 @@ def ends(span: Span, face: Clockface) -> tuple[str, str]:
     if NAMES[span.name] == ("LAST_N", "DAY"):
         return first, format_datetime(now + timedelta(milliseconds=1))
     return first, format_datetime(datetime.combine(end, time(), zone))
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        return ZoneInfo("UTC")
-    except KeyError:
-        return ZoneInfo("UTC")
 
 
 def days(name: str, n: int, today: date) -> tuple[date, date]:

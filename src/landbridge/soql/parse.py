@@ -1,7 +1,7 @@
 """
 Tokens to a Query: recursive descent. Pure.
 
-What is valid SOQL but not ours yet is named with its place, never skipped. Source: `soql.md` sections 2 and 5.
+What is valid SOQL but not ours is named with its place, never skipped. Source: `soql.md` sections 2 and 5.
 """
 
 from __future__ import annotations
@@ -9,29 +9,51 @@ from __future__ import annotations
 from landbridge.errors import MalformedQuery, QueryUnsupported
 from landbridge.soql.lex import Token, tokens, unquote
 from landbridge.soql.moments import MOST, NAMES, WITHOUT_NUMBER
-from landbridge.soql.tree import AllFields, Both, Compare, Condition, Literal, Negation, Order, Path, Query, Within
+from landbridge.soql.tree import (
+    AllFields,
+    Both,
+    Branch,
+    Call,
+    Compare,
+    Condition,
+    Geolocation,
+    GroupBy,
+    Includes,
+    Item,
+    Literal,
+    Negation,
+    Operand,
+    Order,
+    Path,
+    Query,
+    Selected,
+    SemiJoin,
+    Source,
+    Subquery,
+    TypeOf,
+    Within,
+)
 
-_RESERVED = frozenset({"FROM", "WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "WITH", "FOR", "USING", "UPDATE",
-                       "ALL", "AND", "OR", "NOT", "IN", "LIKE", "ASC", "DESC", "NULLS"})  # fmt: skip
-_FUNCTIONS = frozenset({"COUNT", "COUNT_DISTINCT", "AVG", "SUM", "MIN", "MAX", "GROUPING", "TOLABEL", "FORMAT",
-                        "CONVERTCURRENCY", "DISTANCE", "CALENDAR_MONTH", "CALENDAR_QUARTER", "CALENDAR_YEAR",
-                        "DAY_IN_MONTH", "DAY_IN_WEEK", "DAY_IN_YEAR", "DAY_ONLY", "FISCAL_MONTH", "FISCAL_QUARTER",
-                        "FISCAL_YEAR", "HOUR_IN_DAY", "WEEK_IN_MONTH", "WEEK_IN_YEAR"})  # fmt: skip
-_CLAUSES = {
-    "GROUP": "GROUP BY",
-    "HAVING": "HAVING",
-    "WITH": "WITH",
-    "USING": "USING SCOPE",
-    "UPDATE": "UPDATE TRACKING",
-}
+_CLAUSES = frozenset({"USING", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE", "ALL"})
+"""Words that end a list: no alias is called so."""
+_RESERVED = _CLAUSES | {"SELECT", "FROM", "AND", "OR", "NOT", "IN", "LIKE", "INCLUDES", "EXCLUDES", "ASC", "DESC",
+                        "NULLS", "NULL", "END", "WHEN", "THEN", "ELSE"}  # fmt: skip
+AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "AVG", "SUM", "MIN", "MAX"})
+DATES = frozenset({"CALENDAR_MONTH", "CALENDAR_QUARTER", "CALENDAR_YEAR", "DAY_IN_MONTH", "DAY_IN_WEEK", "DAY_IN_YEAR",
+                   "DAY_ONLY", "FISCAL_MONTH", "FISCAL_QUARTER", "FISCAL_YEAR", "HOUR_IN_DAY", "WEEK_IN_MONTH",
+                   "WEEK_IN_YEAR"})  # fmt: skip
+FUNCTIONS = AGGREGATES | DATES | {"GROUPING", "TOLABEL", "FORMAT", "CONVERTTIMEZONE", "DISTANCE"}
+_REFUSED = {"CONVERTCURRENCY": "convertCurrency(), as there is one currency", "FORMULA": "FORMULA()"}
 _LITERALS = ("date", "datetime", "time")
 _DEEPEST = 200
 """Nested parentheses; deeper statements would end in Python's own limit."""
+_LEVELS = 5
+"""Subqueries within subqueries; the rest is a statement that nobody can mean."""
 
 
 def parse(text: str) -> Query:
-    """A statement's tree. Raises MalformedQuery (not SOQL) or QueryUnsupported (SOQL that we do not run yet)."""
-    return _Parser(tokens(text)).query()
+    """A statement's tree. Raises MalformedQuery (not SOQL) or QueryUnsupported (SOQL that we do not run)."""
+    return _Parser(tokens(text)).statement()
 
 
 class _Parser:
@@ -39,6 +61,7 @@ class _Parser:
         self._tokens = found
         self._next = 0
         self._depth = 0
+        self._level = 0
 
     # --- tokens ------------------------------------------------------------------------------------------------
 
@@ -52,12 +75,17 @@ class _Parser:
         return token
 
     def _is(self, *words: str) -> bool:
-        return self._token.kind == "name" and self._token.word in words
+        token = self._tokens[self._next]
+        return token.kind == "name" and token.word in words
+
+    def _calls(self) -> bool:
+        """Whether a name and its opening parenthesis come next."""
+        return self._token.kind == "name" and self._tokens[self._next + 1].text == "("
 
     def _has(self, text: str) -> bool:
         """Take the next token if it is this word or mark."""
-        token = self._token
-        if token.kind in ("name", "mark", "op") and token.word == text:
+        token = self._tokens[self._next]
+        if token.kind != "string" and token.word == text:
             self._next += 1
             return True
         return False
@@ -74,39 +102,87 @@ class _Parser:
 
     # --- clauses -----------------------------------------------------------------------------------------------
 
-    def query(self) -> Query:
+    def statement(self) -> Query:
+        found = self._query()
+        if self._token.kind != "end":
+            raise self._unexpected()
+        return found
+
+    def _query(self) -> Query:
         self._expect("SELECT")
         count, select = self._select()
         self._expect("FROM")
-        source = self._name()
-        alias = self._alias()
-        if self._token.text == ",":
-            raise QueryUnsupported("several objects in FROM", self._token.at)
-        self._refuse("USING")
+        source = self._source()
+        others = []
+        while self._has(","):
+            others.append(self._source())
+        scope, scope_at = self._scope()
         where = self._condition() if self._has("WHERE") else None
-        self._refuse("WITH", "GROUP", "HAVING")
+        self._with()
+        group = self._group() if self._is("GROUP") else None
+        having = self._condition() if self._has("HAVING") else None
         order = self._order() if self._is("ORDER") else ()
+        limit_at = self._token.at
         limit = self._number() if self._has("LIMIT") else None
         offset_at = self._token.at
         offset = self._number() if self._has("OFFSET") else None
-        self._end()
-        return Query(select, count, source.text, source.at, alias, where, order, limit, offset, offset_at)
+        viewed = self._endings()
+        return Query(
+            select=select, count=count, source=source, others=tuple(others), scope=scope, scope_at=scope_at, where=where,
+            group=group, having=having, order=order, limit=limit, limit_at=limit_at, offset=offset, offset_at=offset_at,
+            viewed=viewed,
+        )  # fmt: skip
 
-    def _refuse(self, *words: str) -> None:
-        if self._is(*words):
-            raise QueryUnsupported(_CLAUSES[self._token.word], self._token.at)
+    def _inner(self) -> Query:
+        """A query between parentheses, the opening one taken."""
+        if self._level == _LEVELS:
+            raise MalformedQuery(f"subqueries are nested more than {_LEVELS} deep", self._token.at)
+        self._level += 1
+        found = self._query()
+        self._level -= 1
+        self._expect(")")
+        return found
 
-    def _end(self) -> None:
-        if self._is("FOR"):
+    def _source(self) -> Source:
+        token = self._token
+        if token.kind != "name":
+            raise self._unexpected()
+        self._take()  # an object may be called Group or Order
+        alias: str | None = None
+        if self._has("AS") or (self._token.kind == "name" and self._token.word not in _RESERVED):
+            alias = self._name().text
+        return Source(_path(token), alias)
+
+    def _scope(self) -> tuple[str | None, int]:
+        if not self._has("USING"):
+            return None, 0
+        self._expect("SCOPE")
+        token = self._name()
+        return token.text, token.at
+
+    def _with(self) -> None:
+        """WITH is for Apex and for other products; each kind is named."""
+        if not self._has("WITH"):
+            return
+        if self._is("SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"):
+            raise self._unexpected()  # Apex alone has them (soql.md section 2)
+        if self._is("DATA"):
+            raise QueryUnsupported("WITH DATA CATEGORY", self._token.at)
+        raise QueryUnsupported("WITH", self._token.at)
+
+    def _endings(self) -> tuple[str, ...]:
+        """What stands behind OFFSET. ALL ROWS and FOR UPDATE are for Apex alone."""
+        viewed = []
+        while self._has("FOR"):
+            if not self._is("VIEW", "REFERENCE"):
+                raise self._unexpected()
+            viewed.append(self._take().word)
+        if self._is("UPDATE"):
             at = self._take().at
-            what = self._token.word
-            if what in ("VIEW", "REFERENCE"):
-                raise QueryUnsupported(f"FOR {what}", at)
-            # Apex alone locks rows; the text the service gives for it is unverified.
+            if self._is("TRACKING", "VIEWSTAT"):
+                raise QueryUnsupported(f"UPDATE {self._token.word}", at)
             raise self._unexpected()
-        self._refuse("UPDATE")
-        if self._token.kind != "end":
-            raise self._unexpected()
+        return tuple(viewed)
 
     def _name(self) -> Token:
         token = self._token
@@ -114,52 +190,125 @@ class _Parser:
             raise self._unexpected()
         return self._take()
 
-    def _alias(self) -> str | None:
-        if self._has("AS"):
-            return self._name().text
-        if self._token.kind == "name" and self._token.word not in _RESERVED:
-            return self._take().text
-        return None
+    # --- SELECT ------------------------------------------------------------------------------------------------
 
-    def _select(self) -> tuple[bool, tuple[Path | AllFields, ...]]:
+    def _select(self) -> tuple[bool, tuple[Selected, ...]]:
         if self._is("COUNT") and self._tokens[self._next + 1].text == "(" and self._tokens[self._next + 2].text == ")":
             self._next += 3
             return True, ()
-        items = [self._item()]
+        items = [self._selected()]
         while self._has(","):
-            items.append(self._item())
-        if not self._is("FROM") and self._token.kind == "name":
-            # What a missing comma gives on the platform (soql.md section 5).
-            raise MalformedQuery("only aggregate expressions use field aliasing", self._token.at)
+            items.append(self._selected())
         return False, tuple(items)
 
-    def _item(self) -> Path | AllFields:
+    def _selected(self) -> Selected:
         token = self._token
         if token.text == "(":
-            raise QueryUnsupported("child subqueries", token.at)
-        if self._is("TYPEOF"):
-            raise QueryUnsupported("TYPEOF", token.at)
-        if token.kind == "name" and self._tokens[self._next + 1].text == "(":
-            return self._function()
-        return self._path()
+            self._take()
+            return Subquery(self._inner(), token.at)
+        if token.kind == "name" and token.word == "TYPEOF":
+            return self._type_of()
+        if self._calls() and token.word == "FIELDS":
+            return self._fields()
+        what = self._operand()
+        if self._token.kind == "name" and self._token.word not in _RESERVED:
+            alias = self._take()
+            return Item(what, alias.text, alias.at)
+        return Item(what)
 
-    def _function(self) -> AllFields:
-        token = self._take()
-        if token.word in _FUNCTIONS:
-            raise QueryUnsupported(f"{token.word}()", token.at)
-        if token.word != "FIELDS":
-            raise MalformedQuery("unexpected token: '('", self._token.at)
+    def _fields(self) -> AllFields:
+        at = self._take().at
         self._expect("(")
-        which = self._name()
-        if which.word == "CUSTOM" or which.word == "STANDARD":
-            self._expect(")")
-            return AllFields(which.word, token.at)
-        raise MalformedQuery(f"unexpected token: '{which.text}'", which.at)
+        which = self._take()
+        if which.word not in ("ALL", "STANDARD", "CUSTOM"):
+            self._next -= 1
+            raise self._unexpected()
+        self._expect(")")
+        return AllFields(which.word, at)
+
+    def _type_of(self) -> TypeOf:
+        self._take()
+        path = self._path()
+        branches = []
+        while self._has("WHEN"):
+            sobject = self._take()
+            if sobject.kind != "name":
+                self._next -= 1
+                raise self._unexpected()
+            self._expect("THEN")
+            branches.append(Branch(sobject.text, sobject.at, self._paths()))
+        if not branches:
+            raise self._unexpected()
+        otherwise = self._paths() if self._has("ELSE") else ()
+        self._expect("END")
+        return TypeOf(path, tuple(branches), otherwise)
+
+    def _paths(self) -> tuple[Path, ...]:
+        found = [self._path()]
+        while self._has(","):
+            found.append(self._path())
+        return tuple(found)
 
     def _path(self) -> Path:
-        token = self._name()
-        names = tuple(part.strip() for part in token.text.split(".")) if "." in token.text else (token.text,)
-        return Path(names, token.at)
+        return _path(self._name())
+
+    def _operand(self) -> Operand:
+        return self._function() if self._calls() else self._path()
+
+    def _function(self) -> Call:
+        token = self._take()
+        name = token.word
+        if name in _REFUSED:
+            raise QueryUnsupported(_REFUSED[name], token.at)
+        if name not in FUNCTIONS:
+            raise self._unexpected()
+        self._expect("(")
+        if name == "DISTANCE":
+            return self._distance(token)
+        argument = self._operand()
+        self._expect(")")
+        return Call(name, (argument,), token.at)
+
+    def _distance(self, token: Token) -> Call:
+        """`DISTANCE(field, GEOLOCATION(lat, lon), 'mi')`: the field comes first, the point second."""
+        field = self._path()
+        self._expect(",")
+        if not self._is("GEOLOCATION"):
+            raise self._unexpected()
+        at = self._take().at
+        self._expect("(")
+        latitude = self._decimal()
+        self._expect(",")
+        longitude = self._decimal()
+        self._expect(")")
+        self._expect(",")
+        unit = self._token
+        if unit.kind != "string" or unit.text.strip("'").lower() not in ("mi", "km"):
+            raise self._unexpected()
+        self._take()
+        self._expect(")")
+        return Call("DISTANCE", (field, Geolocation(latitude, longitude, at)), token.at, unit.text.strip("'").lower())
+
+    def _decimal(self) -> float:
+        if self._token.kind != "number":
+            raise self._unexpected()
+        return float(self._take().text)
+
+    # --- GROUP BY, ORDER BY --------------------------------------------------------------------------------------
+
+    def _group(self) -> GroupBy:
+        at = self._take().at
+        self._expect("BY")
+        how = ""
+        if self._calls() and self._is("ROLLUP", "CUBE"):
+            how = self._take().word
+            self._expect("(")
+        items = [self._operand()]
+        while self._has(","):
+            items.append(self._operand())
+        if how:
+            self._expect(")")
+        return GroupBy(how, tuple(items), at)
 
     def _order(self) -> tuple[Order, ...]:
         self._expect("ORDER")
@@ -170,7 +319,7 @@ class _Parser:
         return tuple(found)
 
     def _order_item(self) -> Order:
-        path = self._operand()
+        operand = self._operand()
         descending = self._has("DESC")
         if not descending:
             self._has("ASC")
@@ -179,7 +328,7 @@ class _Parser:
             first = self._has("FIRST")
             if not first:
                 self._expect("LAST")
-        return Order(path, descending, first)
+        return Order(operand, descending, first)
 
     def _number(self) -> int:
         token = self._token
@@ -207,43 +356,43 @@ class _Parser:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise MalformedQuery(f"conditions are nested more than {_DEEPEST} deep", self._token.at)
-        try:
-            if self._has("NOT"):
-                return Negation(self._term())
-            if self._has("("):
-                inner = self._condition()
-                self._expect(")")
-                return inner
-            return self._comparison()
-        finally:
-            self._depth -= 1
-
-    def _operand(self) -> Path:
-        if self._token.kind == "name" and self._tokens[self._next + 1].text == "(":
-            raise QueryUnsupported(f"{self._token.word}()", self._token.at)
-        return self._path()
+        if self._has("NOT"):
+            found: Condition = Negation(self._term())
+        elif self._has("("):
+            found = self._condition()
+            self._expect(")")
+        else:
+            found = self._comparison()
+        self._depth -= 1
+        return found
 
     def _comparison(self) -> Condition:
-        path = self._operand()
+        operand = self._operand()
         token = self._token
         if token.kind == "op":
             self._take()
-            return Compare(path, "!=" if token.text == "<>" else token.text, self._literal())
+            return Compare(operand, "!=" if token.text == "<>" else token.text, self._literal())
         if self._has("LIKE"):
-            return Compare(path, "LIKE", self._literal(like=True))
+            return Compare(operand, "LIKE", self._literal(like=True))
         if self._has("NOT"):
             self._expect("IN")
-            return Within(path, negated=True, values=self._list())
+            return self._listed(operand, negated=True)
         if self._has("IN"):
-            return Within(path, negated=False, values=self._list())
+            return self._listed(operand, negated=False)
         if self._is("INCLUDES", "EXCLUDES"):
-            raise QueryUnsupported(token.word, token.at)
+            negated = self._take().word == "EXCLUDES"
+            self._expect("(")
+            return Includes(operand, negated, self._values())
         raise self._unexpected()
 
-    def _list(self) -> tuple[Literal, ...]:
-        self._expect("(")
+    def _listed(self, operand: Operand, *, negated: bool) -> Within | SemiJoin:
+        at = self._expect("(").at
         if self._is("SELECT"):
-            raise QueryUnsupported("semi-joins and anti-joins", self._token.at)
+            return SemiJoin(operand, negated, self._inner(), at)
+        return Within(operand, negated, self._values())
+
+    def _values(self) -> tuple[Literal, ...]:
+        """Values up to the closing parenthesis."""
         values = [self._literal()]
         while self._has(","):
             values.append(self._literal())
@@ -261,13 +410,18 @@ class _Parser:
         if token.kind in _LITERALS:
             self._take()
             return Literal(token.kind, token.text, token.at)
-        if self._is("TRUE", "FALSE"):
+        if token.kind != "name":
+            raise self._unexpected()
+        word = token.word
+        if word in ("TRUE", "FALSE"):
             self._take()
-            return Literal("boolean", token.word == "TRUE", token.at)
+            return Literal("boolean", word == "TRUE", token.at)
         if self._has("NULL"):
             return Literal("null", None, token.at)
-        if token.kind == "name" and token.word in NAMES:
+        if word in NAMES:
             return self._moment()
+        if word[:3].isalpha() and word[3:].isdigit():
+            raise QueryUnsupported("currency literals, as there is one currency", token.at)
         raise self._unexpected()
 
     def _moment(self) -> Literal:
@@ -281,3 +435,9 @@ class _Parser:
         if n > MOST:
             raise MalformedQuery(f"the number of {token.word} is at most {MOST}", at)
         return Literal("moment", token.word, token.at, n)
+
+
+def _path(token: Token) -> Path:
+    text = token.text
+    names = tuple(part.strip() for part in text.split(".")) if "." in text else (text,)
+    return Path(names, token.at)

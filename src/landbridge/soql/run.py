@@ -2,29 +2,30 @@
 Statements run: the first page, the pages after it, single rows. The only part of this room that touches the database.
 
 A query of one page is one statement. Only when a page comes back full are the rows counted and the key of its last row
-read, so that the next page goes on after that key: never by OFFSET, which gets slower page by page.
+read, so that the next page goes on after that key: never by OFFSET, which gets slower page by page. Children of a subquery
+count towards the page of their parents; those of one parent that are more than a page have pages of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from landbridge.access import Access
-from landbridge.errors import InvalidQueryLocator, NoSuchColumn, QueryError
+from landbridge.errors import InvalidQueryLocator, NoSuchColumn, QueryError, QueryTooComplicated, TooManyGroups
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field
-from landbridge.soql.bind import BoundQuery, Column, Compound, Node, Test, bind, compound_parts
-from landbridge.soql.emit import Statement, after, emit
-from landbridge.soql.moments import Clockface, ends
+from landbridge.soql.bind import bind, compound_parts
+from landbridge.soql.bound import BoundQuery, Column, Compound, Node, Scope, Test
+from landbridge.soql.emit import MOST_GROUPS, Kin, Statement, after, emit
+from landbridge.soql.moments import Asked, ends
 from landbridge.soql.parse import parse
 from landbridge.soql.preamble import located
-from landbridge.storage import Reader, Value
+from landbridge.storage import Reader, StatementTooComplex, Value
 
-NO_TIME = Clockface(0.0, "UTC")
-"""For statements of ours that have no date literal."""
 _CACHE = 2048
 """Statements kept per org; when full, the oldest half goes."""
 
@@ -38,18 +39,27 @@ class Cursor(msgspec.Struct, frozen=True):
     key: list[Any]
     sent: int
     total: int
-    face: Clockface
-    """When the first page was asked for, and in which zone: date literals mean the same on every page."""
+    asked: Asked
+    """Who asked for the first page, and when: date literals mean the same on every page."""
+    child: str | None = None
+    """A subquery's JSON key, when it is the children of `parent` that go on."""
+    parent: str | None = None
+
+
+Locate = Callable[[Cursor], str]
+"""Gives a cursor the URL under which its page can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of a result: `records` is their JSON array; `next` is None on the last page."""
+    """Some rows of a result: `records` is their JSON array; `next` the URL of the next page, None on the last one."""
 
     total: int
     records: bytes
     count: int
-    next: Cursor | None
+    next: str | None = None
+    ids: tuple[str, ...] = ()
+    """The rows' Ids, where the statement says FOR VIEW or FOR REFERENCE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class Front:
 
     def __init__(self) -> None:
         self._statements: dict[tuple[str, int, str, float, bool], Statement] = {}
+
         self._rows: dict[tuple[str, tuple[str, ...] | None, int, str, float], Statement] = {}
 
     def prepare(
@@ -75,7 +86,7 @@ class Front:
         statement = self._statements.get(key)
         if statement is None:
             try:
-                bound = bind(parse(text), catalog, access, all_rows=all_rows)
+                bound = bind(parse(text), catalog, access, version=version, all_rows=all_rows)
             except QueryError as error:
                 raise located(error, text) from None
             statement = emit(bound, version, text)
@@ -102,20 +113,19 @@ def _remember(cache: dict[Any, Statement], key: Any, statement: Statement) -> No
 
 
 def _row_query(access: Access, entity: Entity, names: tuple[str, ...] | None) -> BoundQuery:
-    root = Node(entity)
+    record_id = entity.field("Id")
+    assert record_id is not None
+    root = Node(Column(0, record_id), entity)
     if names is None:
         fields = [field for field in entity.fields if access.readable(entity.name, field.name)]
     else:
         fields = [_named(access, entity, name) for name in names]
     for found in fields:
-        root.items[found.name] = (
-            Compound(0, tuple(compound_parts(entity, found))) if found.is_compound else Column((0,), (found,))
-        )
-    record_id = entity.field("Id")
-    assert record_id is not None
+        compound = Compound(0, tuple(compound_parts(entity, found)), found.type) if found.is_compound else None
+        root.items[found.name] = compound or Column(0, found)
     # The parameter's value is laid in at run: p0.
-    where = Test(Column((0,), (record_id,)), "=", ("",))
-    return BoundQuery(entity, root, False, (), where, (), 1, 0, False)
+    where = Test(Column(0, record_id), "=", ("",))
+    return BoundQuery(Scope(entity, 0), root, False, where, (), 1, 0, False)
 
 
 def _named(access: Access, entity: Entity, name: str) -> Field:
@@ -136,57 +146,163 @@ def row(
     return None if found is None else Row(found[0].encode(), found[1])
 
 
-def run(reader: Reader, statement: Statement, *, batch: int, face: Clockface) -> Page:
-    """The first page of a statement. `face` is the moment and the user's time zone, which date literals are told by."""
-    params = _params(statement, face)
-    if statement.count:
-        return Page(_total(reader, statement, params), b"[]", 0, None)
+def run(reader: Reader, statement: Statement, *, batch: int, asked: Asked, locate: Locate) -> Page:
+    """
+    The first page of a statement, of `batch` rows at most.
+
+    `asked` is the moment, the time zone and the user that its words are told by; `locate` names the pages that follow.
+    """
+    params = bound_params(statement, asked)
+    try:
+        if statement.groups:
+            return _groups(reader, statement, params)
+        if statement.count:
+            return Page(_total(reader, statement, params), b"[]", 0)
+        return _first(reader, statement, params, batch, asked, locate)
+    except StatementTooComplex:
+        raise QueryTooComplicated from None
+
+
+def _groups(reader: Reader, statement: Statement, params: dict[str, Value]) -> Page:
+    found = reader.one(statement.groups, params)
+    assert found is not None
+    if found[0] > MOST_GROUPS:
+        raise TooManyGroups
+    return Page(found[0], found[1].encode(), found[0])
+
+
+def _first(
+    reader: Reader, statement: Statement, params: dict[str, Value], batch: int, asked: Asked, locate: Locate
+) -> Page:
     limit = statement.limit
-    size = batch if limit is None else min(batch, limit)
-    count, records = _page(reader, statement, "", params, size, statement.offset)
-    if count < size or count == limit:
-        return Page(count, records, count, None)
+    start = Cursor(statement.text, statement.version, statement.all_rows, [], 0, 0, asked)
+    size = min(batch, statement.bound.most)
+    sizes = size, size if limit is None else min(size, limit)
+    rows = _rows(reader, statement, "", params, sizes, statement.offset, start, locate)
+    ids: tuple[str, ...] = ()
+    if statement.bound.viewed:
+        found = reader.all(statement.ids(), {**params, "batch": rows.count, "skip": statement.offset})
+        ids = tuple(one[0] for one in found)
+    if rows.last or rows.count == limit:
+        return Page(rows.count, rows.records, rows.count, None, ids)
     total = _total(reader, statement, params)
-    if total <= count:
-        return Page(count, records, count, None)
-    key = _key(reader, statement, "", params, statement.offset + count - 1)
-    cursor = Cursor(statement.text, statement.version, statement.all_rows, key, count, total, face)
-    return Page(total, records, count, cursor)
+    if total <= rows.count:
+        return Page(rows.count, rows.records, rows.count, None, ids)
+    key = rows.key or _key(reader, statement, "", params, statement.offset + rows.count - 1)
+    following = msgspec.structs.replace(start, key=key, sent=rows.count, total=total)
+    return Page(total, rows.records, rows.count, locate(following), ids)
 
 
-def resume(reader: Reader, front: Front, catalog: Catalog, access: Access, cursor: Cursor, *, batch: int) -> Page:
+def resume(
+    reader: Reader, front: Front, catalog: Catalog, access: Access, cursor: Cursor, *, batch: int, locate: Locate
+) -> Page:
     """The page after a cursor. Raises InvalidQueryLocator when the statement no longer has this shape."""
     statement = front.prepare(cursor.text, catalog, access, cursor.version, all_rows=cursor.all_rows)
+    extra: dict[str, Value] = {}
+    if cursor.child is not None:
+        kin = next((kin for kin in statement.children if kin.key == cursor.child), None)
+        if kin is None:
+            raise InvalidQueryLocator
+        statement, extra = emit(kin.query, cursor.version, cursor.text, child=True), {"parent": cursor.parent}
     if len(cursor.key) != len(statement.sort):
         raise InvalidQueryLocator
-    size = min(batch, cursor.total - cursor.sent)
     condition, keys = after(statement, cursor.key)
-    params = {**_params(statement, cursor.face), **keys}
-    count, records = _page(reader, statement, condition, params, size, 0)
-    sent = cursor.sent + count
-    if count < size or sent >= cursor.total:
-        return Page(cursor.total, records, count, None)
-    key = _key(reader, statement, condition, params, count - 1)
-    rest = msgspec.structs.replace(cursor, key=key, sent=sent)
-    return Page(cursor.total, records, count, rest)
+    params = {**bound_params(statement, cursor.asked), **keys, **extra}
+    size = min(batch, statement.bound.most)
+    sizes = size, min(size, cursor.total - cursor.sent)
+    rows = _rows(reader, statement, condition, params, sizes, 0, cursor, locate)
+    sent = cursor.sent + rows.count
+    if rows.last or sent >= cursor.total:
+        return Page(cursor.total, rows.records, rows.count)
+    key = rows.key or _key(reader, statement, condition, params, rows.count - 1)
+    return Page(cursor.total, rows.records, rows.count, locate(msgspec.structs.replace(cursor, key=key, sent=sent)))
 
 
-def _params(statement: Statement, face: Clockface) -> dict[str, Value]:
-    """The statement's own parameters, and the ends of its date literals."""
-    if not statement.spans:
+def bound_params(statement: Statement, asked: Asked) -> dict[str, Value]:
+    """The statement's own parameters, the ends of its date literals, the user and their time zone."""
+    if not statement.zoned and not statement.bound.mine:
         return statement.params
     params = dict(statement.params)
     for number, span in enumerate(statement.spans):
-        params[f"s{number}a"], params[f"s{number}b"] = ends(span, face)
+        params[f"s{number}a"], params[f"s{number}b"] = ends(span, asked)
+    if statement.local:
+        params["zone"] = asked.zone
+    if statement.bound.mine:
+        params["me"] = asked.user_id
     return params
 
 
-def _page(
-    reader: Reader, statement: Statement, condition: str, params: dict[str, Value], size: int, skip: int
-) -> tuple[int, bytes]:
-    found = reader.one(statement.page(condition), {**params, "batch": size, "skip": skip})
+@dataclass(slots=True)
+class _Rows:
+    """`last`: fewer rows came than were asked for; `key`: the sort key of the last one, where it is known already."""
+
+    count: int
+    records: bytes
+    last: bool
+    key: list[Any] | None = None
+
+
+def _rows(
+    reader: Reader, statement: Statement, condition: str, params: dict[str, Value], sizes: tuple[int, int],
+    skip: int, cursor: Cursor, locate: Locate,
+) -> _Rows:  # fmt: skip
+    """A page. `sizes`: how many rows it has, children counted, and how many rows of the query itself at most."""
+    if statement.pieces:
+        return _family(reader, statement, condition, params, sizes, skip, cursor, locate)
+    found = reader.one(statement.page(condition), {**params, "batch": sizes[1], "skip": skip})
     assert found is not None
-    return found[0], found[1].encode()
+    return _Rows(found[0], found[1].encode(), found[0] < sizes[1])
+
+
+def _family(
+    reader: Reader, statement: Statement, condition: str, params: dict[str, Value], sizes: tuple[int, int],
+    skip: int, cursor: Cursor, locate: Locate,
+) -> _Rows:  # fmt: skip
+    """Rows with their children, until both together fill the page."""
+    parts: list[str] = []
+    counted, width = 0, len(statement.pieces) + 1
+    size, most = sizes
+    found = reader.each(statement.family(condition), {**params, "batch": most, "skip": skip, "family": size})
+    for row in found:
+        text = ""
+        for piece, value in zip(statement.pieces, row[1:width], strict=True):
+            if isinstance(piece, str):
+                text = value if not text else f"{text[:-1]},{value[1:]}"
+                continue
+            shown, children = _shown(reader, piece, row[0], value, size, cursor, locate)
+            counted += children
+            text = f'{text[:-1]},"{piece.key}":{shown}}}'
+        parts.append(text)
+        if len(parts) + counted >= size or len(parts) == most:
+            return _Rows(len(parts), _array(parts), False, list(row[width:]))
+    return _Rows(len(parts), _array(parts), True)
+
+
+def _array(parts: list[str]) -> bytes:
+    return f"[{','.join(parts)}]".encode()
+
+
+def _shown(
+    reader: Reader, kin: Kin, parent: str, value: str | None, size: int, cursor: Cursor, locate: Locate
+) -> tuple[str, int]:
+    """One parent's children as a query result, and how many they are."""
+    if value is None:
+        return "null", 0
+    number, _, records = value.partition(":")
+    count = int(number)
+    total, url = count, ""
+    if count >= size and kin.query.limit != count:
+        child = emit(kin.query, cursor.version, cursor.text, child=True)
+        params = {**bound_params(child, cursor.asked), "parent": parent}
+        total = _total(reader, child, params)
+        if total > count:
+            following = Cursor(
+                cursor.text, cursor.version, cursor.all_rows, _key(reader, child, "", params, count - 1), count, total,
+                cursor.asked, kin.key, parent,
+            )  # fmt: skip
+            url = f'"nextRecordsUrl":"{locate(following)}",'
+    done = "false" if url else "true"
+    return f'{{"totalSize":{total},"done":{done},{url}"records":{records}}}', count
 
 
 def _key(reader: Reader, statement: Statement, condition: str, params: dict[str, Value], skip: int) -> list[Any]:
@@ -203,11 +319,15 @@ def _total(reader: Reader, statement: Statement, params: dict[str, Value]) -> in
     return rest if statement.limit is None else min(rest, statement.limit)
 
 
-def query_json(page: Page, next_url: str | None) -> bytes:
+def query_json(page: Page) -> bytes:
     """A page as REST answers it; nextRecordsUrl stands between done and records, and only where there is one."""
-    more = b"" if next_url is None else b'"nextRecordsUrl":"' + next_url.encode() + b'",'
+    more = b"" if page.next is None else b'"nextRecordsUrl":"' + page.next.encode() + b'",'
     done = b"true" if page.next is None else b"false"
     return b'{"totalSize":%d,"done":%b,%b"records":%b}' % (page.total, done, more, page.records)
+
+
+def _no_more(cursor: Cursor) -> str:
+    raise AssertionError(f"a page of {cursor.sent} rows was to be the last")
 
 
 def recent(
@@ -219,4 +339,5 @@ def recent(
         return b"[]"
     shown = "" if name is None else f", {name.name}"
     text = f"SELECT Id{shown} FROM {entity.name} ORDER BY LastModifiedDate DESC LIMIT {int(limit)}"
-    return run(reader, front.prepare(text, catalog, access, version), batch=limit, face=NO_TIME).records
+    statement = front.prepare(text, catalog, access, version)
+    return run(reader, statement, batch=limit, asked=Asked(0.0), locate=_no_more).records

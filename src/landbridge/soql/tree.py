@@ -20,11 +20,69 @@ class Path(msgspec.Struct, frozen=True):
         return ".".join(self.names)
 
 
+class Geolocation(msgspec.Struct, frozen=True):
+    """`GEOLOCATION(latitude, longitude)`, degrees."""
+
+    latitude: float
+    longitude: float
+    at: int
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A function of fields: `name` in upper case; `unit` is the `mi` or `km` of DISTANCE."""
+
+    name: str
+    args: tuple[Operand | Geolocation, ...]
+    at: int
+    unit: str | None = None
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}({', '.join(getattr(arg, 'text', '') for arg in self.args)})"
+
+
+Operand = Path | Call
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One item of SELECT: a field or a function, with its alias and the alias's place."""
+
+    what: Operand
+    alias: str | None = None
+    alias_at: int = 0
+
+
 class AllFields(msgspec.Struct, frozen=True):
     """`FIELDS(ALL)`, `FIELDS(STANDARD)` or `FIELDS(CUSTOM)`."""
 
     which: str
     at: int
+
+
+class Subquery(msgspec.Struct, frozen=True):
+    """`(SELECT ... FROM Contacts)` among the fields."""
+
+    query: Query
+    at: int
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """`WHEN Account THEN Phone, Name`."""
+
+    sobject: str
+    at: int
+    fields: tuple[Path, ...]
+
+
+class TypeOf(msgspec.Struct, frozen=True):
+    """`TYPEOF What WHEN ... THEN ... ELSE ... END`."""
+
+    path: Path
+    branches: tuple[Branch, ...]
+    otherwise: tuple[Path, ...]
+
+
+Selected = Item | AllFields | Subquery | TypeOf
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -40,19 +98,36 @@ class Literal(msgspec.Struct, frozen=True):
 
 
 class Compare(msgspec.Struct, frozen=True):
-    """`path op value`; `op` is one of = != < <= > >= LIKE."""
+    """`operand op value`; `op` is one of = != < <= > >= LIKE."""
 
-    path: Path
+    operand: Operand
     op: str
     value: Literal
 
 
 class Within(msgspec.Struct, frozen=True):
-    """`path [NOT] IN (values)`."""
+    """`operand [NOT] IN (values)`."""
 
-    path: Path
+    operand: Operand
     negated: bool
     values: tuple[Literal, ...]
+
+
+class Includes(msgspec.Struct, frozen=True):
+    """`operand INCLUDES (values)`, or EXCLUDES where `negated`; a value holds its parts between semicolons."""
+
+    operand: Operand
+    negated: bool
+    values: tuple[Literal, ...]
+
+
+class SemiJoin(msgspec.Struct, frozen=True):
+    """`operand [NOT] IN (SELECT ...)`."""
+
+    operand: Operand
+    negated: bool
+    query: Query
+    at: int
 
 
 class Both(msgspec.Struct, frozen=True):
@@ -68,27 +143,48 @@ class Negation(msgspec.Struct, frozen=True):
     term: Condition
 
 
-Condition = Compare | Within | Both | Negation
+Condition = Compare | Within | Includes | SemiJoin | Both | Negation
+
+
+class GroupBy(msgspec.Struct, frozen=True):
+    """`GROUP BY items`; `how` is empty, ROLLUP or CUBE."""
+
+    how: str
+    items: tuple[Operand, ...]
+    at: int
 
 
 class Order(msgspec.Struct, frozen=True):
     """One item of ORDER BY; `nulls_first` None takes the direction's default."""
 
-    path: Path
+    operand: Operand
     descending: bool
     nulls_first: bool | None
 
 
-class Query(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True):
+    """An object of FROM, a child relationship, or `alias.Relationship` behind a comma."""
+
+    path: Path
+    alias: str | None
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
     """A whole statement. `select` is empty for `SELECT COUNT()`."""
 
-    select: tuple[Path | AllFields, ...]
-    count: bool
-    sobject: str
-    sobject_at: int
-    alias: str | None
-    where: Condition | None
-    order: tuple[Order, ...]
-    limit: int | None
-    offset: int | None
+    select: tuple[Selected, ...]
+    count: bool = False
+    source: Source
+    others: tuple[Source, ...] = ()
+    scope: str | None = None
+    scope_at: int = 0
+    where: Condition | None = None
+    group: GroupBy | None = None
+    having: Condition | None = None
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+    limit_at: int = 0
+    offset: int | None = None
     offset_at: int = 0
+    viewed: tuple[str, ...] = ()
+    """VIEW, REFERENCE: what FOR asks to be noted on the rows."""

@@ -8,7 +8,7 @@ lost (disk full, I/O error, a failed COMMIT), every unit of it gets the error an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +40,11 @@ class Reader(Protocol):
         ...
 
     def one(self, sql: str, params: Params = ()) -> Row | None:
-        """The first row of a statement, None where there is none."""
+        """The first row of a statement, None where there is none. Raises StatementTooComplex."""
+        ...
+
+    def each(self, sql: str, params: Params = ()) -> Iterator[Row]:
+        """The rows of a statement one by one: who stops early has not read the rest. Raises StatementTooComplex."""
         ...
 
 
@@ -112,6 +116,10 @@ class ConstraintViolated(Exception):
 
 class DatabaseLost(Exception):
     """The database could not take the group: nothing of it was kept. The text says why."""
+
+
+class StatementTooComplex(Exception):
+    """A statement beyond the database's own limits: too many columns, too deep, too long."""
 
 
 class Database(Protocol):

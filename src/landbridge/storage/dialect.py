@@ -16,6 +16,12 @@ class Dialect:
     real: str
     columns: str
     """A query for the column names of the table given as its one parameter."""
+    local: str
+    """A function of a stored datetime and the name of a time zone: the local time in the same form."""
+
+    def local_time(self, expression: str, zone: str) -> str:
+        """A stored datetime as local time, by SQL."""
+        return f"{self.local}({expression}, {zone})"
 
 
 SQLITE = Dialect(
@@ -25,6 +31,7 @@ SQLITE = Dialect(
     integer="INTEGER",
     real="REAL",
     columns="SELECT name FROM pragma_table_info(?)",
+    local="lb_local",
 )
 
 

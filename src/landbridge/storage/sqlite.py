@@ -38,12 +38,14 @@ from landbridge.storage.database import (
     Done,
     Params,
     Row,
+    StatementTooComplex,
     TransactionExpired,
     Unit,
     Value,
 )
+from landbridge.storage.dialect import SQLITE
 from landbridge.storage.migrations import Migration, migrate
-from landbridge.values import format_second
+from landbridge.values import format_second, local_datetime
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +77,29 @@ class _Reader:
         return self._connection.execute(sql, params).fetchall()
 
     def one(self, sql: str, params: Params = ()) -> Row | None:
-        return self._connection.execute(sql, params).fetchone()
+        try:
+            return self._connection.execute(sql, params).fetchone()
+        except apsw.SQLError as error:
+            raise _too_complex(error) from error
+
+    def each(self, sql: str, params: Params = ()) -> Iterator[Row]:
+        try:
+            yield from self._connection.execute(sql, params)
+        except apsw.SQLError as error:
+            raise _too_complex(error) from error
+
+
+def _local(*given: Any) -> str | None:
+    """The dialect's function of local time."""
+    return local_datetime(*given)
+
+
+def _too_complex(error: apsw.SQLError) -> Exception:
+    """SQLite's own limits on a statement, told apart from a statement that is wrong."""
+    text = str(error)
+    if any(limit in text for limit in ("too large", "too many", "at most", "overflow")):
+        return StatementTooComplex(text)
+    return error
 
 
 class SQLiteTx:
@@ -107,6 +131,9 @@ class SQLiteTx:
 
     def one(self, sql: str, params: Params = ()) -> Row | None:
         return self._connection.execute(sql, params).fetchone()
+
+    def each(self, sql: str, params: Params = ()) -> Iterator[Row]:
+        yield from self._connection.execute(sql, params)
 
     def run(self, sql: str, params: Params = ()) -> int:
         connection = self._connection
@@ -299,6 +326,7 @@ class SQLiteDatabase:
             *(() if write else ("query_only = ON", "mmap_size = 268435456")),
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection.create_scalar_function(SQLITE.local, _local, 2, deterministic=True)
         return connection
 
     # --- reading -----------------------------------------------------------------------------------------------
