@@ -174,7 +174,7 @@ def _same(column: str) -> str:
 
 def _boolean(column: str) -> str:
     # json() marks the text as JSON, so that json_object embeds true, not "true".
-    return f"json(CASE {column} WHEN 1 THEN 'true' ELSE 'false' END)"
+    return f"json(CASE {column} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)"
 
 
 _JSON_SQL: dict[str, Callable[[str], str]] = {"boolean": _boolean}

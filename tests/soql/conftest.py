@@ -11,9 +11,9 @@ from tests.support.running import RunningOrg
 
 
 @pytest.fixture(scope="package")
-def firm(home: Path) -> Iterator[RunningOrg]:
+def firm(home: Path, project: Path) -> Iterator[RunningOrg]:
     """Read-only for its users: the tests compare whole results."""
-    with RunningOrg(home=home, daily_api_requests=1_000_000, source=(_project(home),)) as org:
+    with RunningOrg(home=home, daily_api_requests=1_000_000, source=(project,)) as org:
         accounts = {
             name: org.create(
                 "Account", Name=name, Type=kind, Industry=industry, AnnualRevenue=revenue, NumberOfEmployees=staff,
@@ -49,6 +49,11 @@ def firm(home: Path) -> Iterator[RunningOrg]:
         yield org
 
 
+@pytest.fixture(scope="session")
+def project(home: Path) -> Path:
+    return _project(home)
+
+
 def _project(home: Path) -> Path:
     """An sfdx project with one object that has a multi-select picklist and two long texts."""
     folder = home / "paint" / "force-app" / "main" / "default" / "objects" / "Paint__c"
@@ -67,6 +72,13 @@ def _project(home: Path) -> Path:
         f"<sorted>false</sorted>{values}</valueSetDefinition></valueSet>",
         "First__c": "<type>LongTextArea</type><length>32000</length><visibleLines>3</visibleLines>",
         "Second__c": "<type>LongTextArea</type><length>32000</length><visibleLines>3</visibleLines>",
+        "Text__c": "<type>Text</type><length>80</length>",
+        "Amount__c": "<type>Number</type><precision>10</precision><scale>2</scale>",
+        "Flag__c": "<type>Checkbox</type><defaultValue>false</defaultValue>",
+        "Day__c": "<type>Date</type>",
+        "When__c": "<type>DateTime</type>",
+        "Account__c": "<type>Lookup</type><referenceTo>Account</referenceTo><relationshipLabel>Paints</relationshipLabel>"
+        "<relationshipName>Paints</relationshipName>",
     }
     for name, body in fields.items():
         (folder / "fields" / f"{name}.field-meta.xml").write_text(
