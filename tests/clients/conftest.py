@@ -73,13 +73,13 @@ def org(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Served
 
 
 @pytest.fixture(scope="session")
-def jsforce(org: Served) -> Callable[[str], Any]:
+def jsforce_of() -> Callable[[Served, str], Any]:
     """Runs a piece of JavaScript with `jsforce` and `org` (the ready file) in scope; its `result` comes back as JSON."""
     node = HERE / "node_modules" / ".bin" / "node"
     if not node.exists():
         pytest.skip("the JavaScript clients are not installed: run `make test`, which needs npm")
 
-    def run(body: str) -> Any:
+    def run(org: Served, body: str) -> Any:
         script = f"""
             const jsforce = require('jsforce');
             const org = {json.dumps(org.ready)};
@@ -93,3 +93,9 @@ def jsforce(org: Served) -> Callable[[str], Any]:
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def jsforce(org: Served, jsforce_of: Callable[[Served, str], Any]) -> Callable[[str], Any]:
+    """As `jsforce_of`, against the session's own org."""
+    return lambda body: jsforce_of(org, body)

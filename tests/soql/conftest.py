@@ -61,7 +61,7 @@ def _project(home: Path) -> Path:
     space = 'xmlns="http://soap.sforce.com/2006/04/metadata"'
     (folder / "Paint__c.object-meta.xml").write_text(
         f"<CustomObject {space}><label>Paint</label><pluralLabel>Paints</pluralLabel><nameField><label>Name</label>"
-        "<type>Text</type></nameField><sharingModel>ReadWrite</sharingModel></CustomObject>"
+        "<type>Text</type></nameField><sharingModel>ReadWrite</sharingModel><enableActivities>true</enableActivities></CustomObject>"
     )
     values = "".join(
         f"<value><fullName>{name}</fullName><default>false</default><label>{label}</label></value>"

@@ -130,7 +130,7 @@ def quoted(text: str, *, keep: bool = False) -> str:
 # --- date literals -------------------------------------------------------------------------------------------------
 
 
-def _count(unit: str, day: date) -> int:
+def count(unit: str, day: date) -> int:
     """Which unit a day is in, counted from some beginning."""
     if unit == "DAY":
         return day.toordinal()
@@ -152,8 +152,8 @@ def literal(path: str, op: str, name: str, n: int) -> Where:
         found = value_of(row, path)
         if found is None:
             return op == "!="
-        here, now = _count(unit, moment.day(found)), _count(unit, moment.today)
-        low, high = _ends(name, unit, now, n)
+        here, now = count(unit, moment.day(found)), count(unit, moment.today)
+        low, high = ends(name, unit, now, n)
         late = here > high
         if unit == "DAY" and name.startswith("LAST_") and len(found) > 10:  # ends now, not with the day
             late = late or datetime.fromisoformat(found[:23]).replace(tzinfo=UTC) > moment.now
@@ -166,7 +166,7 @@ def literal(path: str, op: str, name: str, n: int) -> Where:
 _DAYS = ("YESTERDAY", "TODAY", "TOMORROW")
 
 
-def _ends(name: str, unit: str, now: int, n: int) -> tuple[int, int]:
+def ends(name: str, unit: str, now: int, n: int) -> tuple[int, int]:
     if name in _DAYS:
         step = _DAYS.index(name) - 1
         return now + step, now + step

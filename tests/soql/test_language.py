@@ -162,6 +162,18 @@ def test_typeof_shows_each_object_its_own_way(firm: RunningOrg) -> None:
     assert plain(write["What"]) == {"Name": "Deal"}
 
 
+@ledger("source.enableActivities", "documented", "metadata.md: objects that allow activities")
+def test_a_custom_object_with_activities_is_what_a_task_may_be_of(home: Any, project: Any) -> None:
+    with RunningOrg(home=home, source=(project,)) as org:
+        paint = org.create("Paint__c", Name="blue")
+        org.create("Task", Subject="Stir", WhatId=paint)
+        found = ask(org, "SELECT Subject, What.Name, What.Type FROM Task")
+        (shown,) = ask(org, "SELECT Name, (SELECT Subject FROM Tasks) FROM Paint__c")
+
+    assert found == [{"Subject": "Stir", "What": {"Name": "blue", "Type": "Paint__c"}}]
+    assert shown == {"Name": "blue", "Tasks": [{"Subject": "Stir"}]}
+
+
 @ledger("soql.polymorphic-path", "documented", SHEET)
 @pytest.mark.parametrize(
     ("text", "expected"),

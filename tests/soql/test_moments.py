@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landbridge.soql.moments import NAMES, WITHOUT_NUMBER, Asked, Span, days, ends
+from tests.soql import slow
 from tests.support.running import RunningOrg
 
 ledger = pytest.mark.ledger
@@ -36,6 +37,26 @@ TABLE = {
     ("LAST_N_YEARS", 2): ("2022-01-01", "2023-12-31"), ("N_FISCAL_YEARS_AGO", 4): ("2020-01-01", "2020-12-31"),
     ("NEXT_N_FISCAL_QUARTERS", 1): ("2024-04-01", "2024-06-30"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=ledger(f"soql.literal.{name}", "documented", "soql.md section 3, table of ranges"))
+        for name in sorted(NAMES)
+    ],
+)
+@pytest.mark.parametrize("today", [TODAY, date(2023, 12, 31), date(2024, 1, 1), date(2024, 3, 3)])
+def test_every_literal_is_whole_units_counted_from_today(name: str, today: date) -> None:
+    n = 3
+    unit = next(unit for unit in ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR") if unit in NAMES[name][1])
+    low, high = slow.ends(name, unit, slow.count(unit, today), 90 if "90" in name else n)
+    around = [today + timedelta(days=by) for by in range(-5 * 366, 5 * 366)]
+    expected = [day for day in around if low <= slow.count(unit, day) <= high]
+
+    first, end = days(name, n, today)
+
+    assert (first, end - timedelta(days=1)) == (expected[0], expected[-1])
 
 
 @ledger("soql.date-literals", "documented", "soql.md section 3, table of ranges")

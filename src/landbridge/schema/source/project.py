@@ -245,6 +245,7 @@ class _Reader:
     def source(self) -> Source:
         """Everything put together."""
         made = [sobject for name, found in self._objects.items() if (sobject := self._make(name, found)) is not None]
+        made = self._with_activities(made)
         self._check_references(made)
         return Source(
             tuple(made), tuple(self._records), tuple(self._channels), tuple(self._members), tuple(self._endpoints),
@@ -273,6 +274,28 @@ class _Reader:
             self._findings.add(found.path, 1, Severity.UNDERSTOOD, f"object {own}")
         made = objects.make(own, found.element, fields, record_types=bool(record_types))
         return msgspec.structs.replace(made, record_types=record_types)
+
+    def _with_activities(self, made: list[SObject]) -> list[SObject]:
+        """Objects that allow activities are what a task or an event may be related to."""
+        allowed = tuple(
+            sobject.name
+            for sobject in made
+            if (found := self._objects.get(sobject.name)) is not None
+            and found.element is not None
+            and found.element.get("enableActivities") == "true"
+            and sobject.custom
+        )
+        if not allowed:
+            return made
+        by_name = {sobject.name: sobject for sobject in made}
+        for name in ("Task", "Event"):
+            known = self._catalog.get(name)
+            if known is None:
+                continue
+            base = by_name.get(name, known.sobject)
+            fields = tuple(_also_to(field, allowed) if field.name == "WhatId" else field for field in base.fields)
+            by_name[name] = msgspec.structs.replace(base, fields=fields)
+        return list(by_name.values())
 
     def _extended(self, base: SObject, fields: list[Field], record_types: tuple[RecordType, ...]) -> SObject | None:
         """A known object with more fields; None where nothing is added."""
@@ -317,6 +340,11 @@ class _Reader:
                 if target and target.lower() not in here and self._catalog.get(target) is None:
                     what = f"{name}.{element.get('fullName')} points to {target}, which is not in this source"
                     self._findings.add(path, element.line, Severity.REFUSED, what)
+
+
+def _also_to(field: Field, names: tuple[str, ...]) -> Field:
+    """A reference that may point to these objects too."""
+    return msgspec.structs.replace(field, reference_to=tuple(sorted({*field.reference_to, *names})))
 
 
 def _is_metadata(path: Path) -> bool:
