@@ -41,10 +41,18 @@ def _upgraded(catalog: Catalog, kept: SObject) -> SObject:
     entity = catalog.get(kept.name)
     if entity is None or kept.kind is not Kind.STANDARD:
         return kept
-    own = {field.name.lower() for field in entity.sobject.fields}
-    added = tuple(field for field in kept.fields if field.name.lower() not in own)
-    return msgspec.structs.replace(
-        entity.sobject, fields=(*entity.sobject.fields, *added), record_types=kept.record_types
+    before = {field.name.lower(): field for field in kept.fields}
+    own = tuple(_still_pointing(field, before.pop(field.name.lower(), field)) for field in entity.sobject.fields)
+    return msgspec.structs.replace(entity.sobject, fields=(*own, *before.values()), record_types=kept.record_types)
+
+
+def _still_pointing(field: Field, kept: Field) -> Field:
+    """A standard reference that the org's own objects were added to: activities of custom objects."""
+    added = set(kept.reference_to) - set(field.reference_to)
+    return (
+        field
+        if not added
+        else msgspec.structs.replace(field, reference_to=tuple(sorted({*field.reference_to, *added})))
     )
 
 
