@@ -8,8 +8,10 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from landbridge import config
 from landbridge.cli.progress import progress
 from landbridge.cli.where import org
 from landbridge.client import OrgError, RestClient
@@ -18,17 +20,34 @@ from landbridge.records.plan import read_plan
 
 
 def run(options: argparse.Namespace) -> int:
-    """`landbridge query`: rows as a table, JSON or CSV on standard output."""
+    """`landbridge query`: rows as a table, JSON or CSV on standard output; without a statement, a prompt."""
     with org(options) as client:
-        pages = client.query(options.soql, all_rows=options.all_rows)
-        if options.format == "json":
-            return _print_json(pages)
-        first = next(pages)
-        if not first["records"] and first["totalSize"]:
-            print(first["totalSize"])  # SELECT COUNT()
-            return 0
-        rows = _rows(_all(first, pages))
-        return _print_csv(rows) if options.format == "csv" else _print_table(rows, first["totalSize"])
+        if options.soql is None:
+            from landbridge.cli.shell import read  # the prompt's own imports: not for a single statement
+
+            history = config.load({}).home
+            return read(
+                client, lambda soql, form: _ask(client, soql, form, all_rows=options.all_rows),
+                (history or Path.home()) / "query_history", options.format,
+            )  # fmt: skip
+        _ask(client, options.soql, options.format, all_rows=options.all_rows)
+        return 0
+
+
+def _ask(client: RestClient, soql: str, form: str, *, all_rows: bool) -> None:
+    pages = client.query(soql, all_rows=all_rows)
+    if form == "json":
+        _print_json(pages)
+        return
+    first = next(pages)
+    if not first["records"] and first["totalSize"]:
+        print(first["totalSize"])  # SELECT COUNT()
+        return
+    rows = _rows(_all(first, pages))
+    if form == "csv":
+        _print_csv(rows)
+    else:
+        _print_table(rows, first["totalSize"])
 
 
 def _all(first: dict[str, Any], rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -58,23 +77,21 @@ def _flat(record: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def _print_json(pages: Iterator[dict[str, Any]]) -> int:
+def _print_json(pages: Iterator[dict[str, Any]]) -> None:
     first = next(pages)
     records = list(_all(first, pages))
     whole = {"totalSize": first["totalSize"], "done": True, "records": records}
     print(json.dumps(whole, indent=2, ensure_ascii=False))
-    return 0
 
 
-def _print_csv(rows: Iterator[dict[str, Any]]) -> int:
+def _print_csv(rows: Iterator[dict[str, Any]]) -> None:
     held = list(rows)
     writer = csv.DictWriter(sys.stdout, _columns(held), lineterminator="\n", restval="")
     writer.writeheader()
     writer.writerows({key: _cell(value) for key, value in row.items()} for row in held)
-    return 0
 
 
-def _print_table(rows: Iterator[dict[str, Any]], total: int) -> int:
+def _print_table(rows: Iterator[dict[str, Any]], total: int) -> None:
     from rich.console import Console  # 30 ms: only for those who look at tables
     from rich.table import Table
 
@@ -88,7 +105,6 @@ def _print_table(rows: Iterator[dict[str, Any]], total: int) -> int:
     if held:
         console.print(table, markup=False)
     console.print(f"{total} {'row' if total == 1 else 'rows'}", style="dim")
-    return 0
 
 
 def _columns(rows: list[dict[str, Any]]) -> list[str]:

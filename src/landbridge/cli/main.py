@@ -102,7 +102,8 @@ def _where(command: argparse.ArgumentParser) -> None:
 
 
 def _query(command: argparse.ArgumentParser) -> None:
-    command.add_argument("soql", metavar="SOQL", help='for example "SELECT Id, Name FROM Account"')
+    command.add_argument("soql", metavar="SOQL", nargs="?", help='for example "SELECT Id, Name FROM Account"; left out: a '
+                         "prompt, or statements on standard input")  # fmt: skip
     command.add_argument("--format", choices=("table", "json", "csv"), default="table", help="how rows are printed")
     command.add_argument("--all-rows", action="store_true", help="deleted records too (queryAll)")
     _where(command)
