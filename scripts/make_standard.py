@@ -24,7 +24,9 @@ KEEP = frozenset({"OwnerId", "CreatedById", "LastModifiedById", "MasterRecordId"
 VIEWS = frozenset({"EntityDefinition", "FieldDefinition"})
 
 # A reference that no describe calls one: it holds a DurableId.
-LINKS = {("FieldDefinition", "EntityDefinitionId"): {"referenceTo": ["EntityDefinition"], "childRelationshipName": "Fields"}}
+LINKS = {
+    ("FieldDefinition", "EntityDefinitionId"): {"referenceTo": ["EntityDefinition"], "childRelationshipName": "Fields"}
+}
 
 # Auto-number formats of standard name fields (how many digits a fresh org shows).
 FORMATS = {"CaseNumber": "{00000000}", "ContractNumber": "{00000000}", "OrderNumber": "{00000000}",

@@ -45,6 +45,7 @@ from landbridge.soql.bound import (
     Scope,
     Semi,
     Shown,
+    Slot,
     Sort,
     Test,
     TypeName,
@@ -71,6 +72,7 @@ from landbridge.soql.tree import (
     TypeOf,
     Within,
 )
+from landbridge.storage import Value
 
 MAX_OFFSET = 2000
 MAX_LEVELS = 5
@@ -733,7 +735,8 @@ class _Binder(_Names):
         if value.kind == "moment":
             return Test(expr, op, span=span_of(expr.type, value, name, operand.at))
         if op == "LIKE":
-            return Test(expr, "LIKE", (likeness(expr.type, value, name, operand.at),))
+            pattern = likeness(expr.type, value, name, operand.at)
+            return Test(expr, "LIKE", (Slot(pattern, value.at, expr.type, like=True),))
         far = isinstance(expr, Apply) and expr.name == "DISTANCE"
         if (boolean and op not in ("=", "!=")) or (far and op in ("=", "!=")):
             raise InvalidQueryFilterOperator(f"field '{name}' does not support this operator", operand.at)
@@ -741,7 +744,7 @@ class _Binder(_Names):
         if expr.type == "multipicklist" and op in ("=", "!="):
             same = Test(expr, "SAME", tuple(parts(str(found))))
             return same if op == "=" else Inverse(same)
-        return Test(expr, op, (found,))
+        return Test(expr, op, (_slot(found, value, expr),))
 
     def _within(self, node: Within, expr: Expr) -> Bound:
         name = _label(node.operand)
@@ -750,7 +753,11 @@ class _Binder(_Names):
         for value in node.values:
             if value.kind == "moment":
                 raise MalformedQuery(f"unexpected token: '{value.value}'", value.at)
-        found = tuple(stored(expr.type, value, name, node.operand.at) for value in node.values if value.kind != "null")
+        found = tuple(
+            _slot(stored(expr.type, value, name, node.operand.at), value, expr)
+            for value in node.values
+            if value.kind != "null"
+        )
         null = any(value.kind == "null" for value in node.values)
         test = Test(expr, "NOT IN" if node.negated else "IN", found)
         if not null:
@@ -850,6 +857,11 @@ class _Binder(_Names):
 def _aggregates(call: Call) -> bool:
     """Whether a function makes its query an aggregate one."""
     return call.name in AGGREGATES or any(isinstance(arg, Call) and _aggregates(arg) for arg in call.args)
+
+
+def _slot(value: Value, literal: Literal, expr: Expr) -> Value | Slot:
+    """The value of a literal, told where it came from when that was a string."""
+    return Slot(value, literal.at, expr.type) if literal.kind == "string" else value
 
 
 def _label(operand: Operand) -> str:

@@ -138,6 +138,19 @@ Shown = Expr | Node | Compound | Choice | Children
 # --- conditions ----------------------------------------------------------------------------------------------------------
 
 
+class Slot(msgspec.Struct, frozen=True):
+    """
+    A value that came from the string literal at place `at` of the text, converted for a column of `type`.
+
+    Statements that differ in such values alone are one statement (`run.Front`).
+    """
+
+    value: Value
+    at: int
+    type: str
+    like: bool = False
+
+
 class Test(msgspec.Struct, frozen=True):
     """
     A comparison with stored values. `op`: = != < <= > >= LIKE IN NOT IN INCLUDES EXCLUDES, or IS NULL / IS NOT NULL without
@@ -146,7 +159,7 @@ class Test(msgspec.Struct, frozen=True):
 
     expr: Expr
     op: str
-    values: tuple[Value, ...] = ()
+    values: tuple[Value | Slot, ...] = ()
     span: Span | None = None
 
 

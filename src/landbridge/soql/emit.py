@@ -37,6 +37,7 @@ from landbridge.soql.bound import (
     Scope,
     Semi,
     Shown,
+    Slot,
     Sort,
     Test,
     TypeName,
@@ -95,6 +96,8 @@ class Statement(msgspec.Struct, frozen=True):
     local: bool
     """Whether `:zone`, the user's time zone, is a parameter."""
     groups: str = ""
+    slots: tuple[tuple[str, Slot], ...] = ()
+    """Parameters that came from string literals of the text."""
     kept: dict[str, str] = {}
 
     @property
@@ -196,6 +199,7 @@ def emit(bound: BoundQuery, version: float, text: str = "", *, child: bool = Fal
         text, version, bound.all_rows, bound, ", ".join(level.columns), shape, () if shape else pieces,
         emitter.source(bound.scope), where, ", ".join(_direction(*one) for one in sort), sort, emitter.params,
         heavy=not _is_small(bound), spans=tuple(emitter.spans), local=emitter.local, groups=groups,
+        slots=tuple(emitter.slots),
     )  # fmt: skip
 
 
@@ -260,6 +264,7 @@ class _Emitter:
         self.local = False
         self._levels = 0
         self._bound: dict[tuple[type, Value], str] = {}
+        self.slots: list[tuple[str, Slot]] = []
         self._away: set[str] = set()
         """The grouping set at hand: SQL of the keys that are rolled up in it."""
 
@@ -575,17 +580,19 @@ class _Emitter:
             return f"({column} <> {value} OR {column} IS NULL)"
         return f"{column} {test.op} {value}"
 
-    def _list(self, listed: Sequence[Value]) -> str:
+    def _list(self, listed: Sequence[Value | Slot]) -> str:
         if len(listed) <= _LISTED:
             return ", ".join(self._param(value) for value in listed)
-        return f"SELECT value FROM json_each({self._param(msgspec.json.encode(listed).decode())})"
+        plain = [value.value if isinstance(value, Slot) else value for value in listed]
+        return f"SELECT value FROM json_each({self._param(msgspec.json.encode(plain).decode())})"
 
     def _parts(self, column: str, test: Test) -> str:
         """A multi-select that holds all of these values; SAME: and no others."""
         padded = f"';' || lower({column}) || ';'"
-        tests = [f"instr({padded}, lower({self._param(f';{value!s};')})) > 0" for value in test.values]
+        parts = [str(value) for value in test.values]
+        tests = [f"instr({padded}, lower({self._param(f';{part};')})) > 0" for part in parts]
         if test.op == "SAME":
-            tests.append(f"length({column}) = {self._param(sum(len(str(value)) + 1 for value in test.values) - 1)}")
+            tests.append(f"length({column}) = {self._param(len(';'.join(parts)))}")
         return f"({' AND '.join(tests)})"
 
     def _within(self, column: str, op: str, span: Span) -> str:
@@ -598,8 +605,13 @@ class _Emitter:
             ">": f"{column} >= {end}", ">=": f"{column} >= {start}", "<": f"{column} < {start}", "<=": f"{column} < {end}",
         }[op]  # fmt: skip
 
-    def _param(self, value: Value) -> str:
+    def _param(self, value: Value | Slot) -> str:
         """A bound parameter; the same value is the same one, so that equal expressions are equal SQL."""
+        if isinstance(value, Slot):
+            slot = f"p{len(self.params)}"
+            self.params[slot] = value.value
+            self.slots.append((slot, value))
+            return f":{slot}"
         key = (type(value), value)
         name = self._bound.get(key)
         if name is None:

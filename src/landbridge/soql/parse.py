@@ -85,7 +85,7 @@ class _Parser:
     def _has(self, text: str) -> bool:
         """Take the next token if it is this word or mark."""
         token = self._tokens[self._next]
-        if token.kind != "string" and token.word == text:
+        if token.word == text and token.kind != "string":
             self._next += 1
             return True
         return False
@@ -403,7 +403,7 @@ class _Parser:
         token = self._token
         if token.kind == "string":
             self._take()
-            return Literal("string", unquote(token, like=like), token.at)
+            return Literal("string", unquote(token.text, token.at, like=like), token.at)
         if token.kind == "number":
             self._take()
             return Literal("number", float(token.text), token.at)

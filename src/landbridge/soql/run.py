@@ -8,6 +8,7 @@ count towards the page of their parents; those of one parent that are more than 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +22,12 @@ from landbridge.schema.model import Field
 from landbridge.soql.bind import bind, compound_parts
 from landbridge.soql.bound import BoundQuery, Column, Compound, Node, Scope, Test
 from landbridge.soql.emit import MOST_GROUPS, Kin, Statement, after, emit
+from landbridge.soql.lex import unquote
 from landbridge.soql.moments import Asked, ends
 from landbridge.soql.parse import parse
 from landbridge.soql.preamble import located
+from landbridge.soql.stored import likeness, stored
+from landbridge.soql.tree import Literal
 from landbridge.storage import Reader, StatementTooComplex, Value
 
 _CACHE = 2048
@@ -70,11 +74,19 @@ class Row:
     modified: str | None
 
 
+_STRING = re.compile(r"('[^'\\]*(?:\\.[^'\\]*)*')", re.DOTALL)
+
+
 class Front:
-    """Texts to statements, remembered: by text, catalogue version, access fingerprint, API version and call."""
+    """
+    Texts to statements, remembered: by text, catalogue version, access fingerprint, API version and call.
+
+    Texts that differ in their string literals alone share one statement: what was parsed and bound once serves all of them.
+    """
 
     def __init__(self) -> None:
         self._statements: dict[tuple[str, int, str, float, bool], Statement] = {}
+        self._lifted: dict[tuple[str, int, str, float, bool], Statement] = {}
 
         self._rows: dict[tuple[str, tuple[str, ...] | None, int, str, float], Statement] = {}
 
@@ -82,15 +94,24 @@ class Front:
         self, text: str, catalog: Catalog, access: Access, version: float, *, all_rows: bool = False
     ) -> Statement:
         """The statement of a text. Raises QueryErrors with their preamble."""
-        key = (text, catalog.version, access.fingerprint, version, all_rows)
-        statement = self._statements.get(key)
-        if statement is None:
-            try:
-                bound = bind(parse(text), catalog, access, version=version, all_rows=all_rows)
-            except QueryError as error:
-                raise located(error, text) from None
-            statement = emit(bound, version, text)
-            _remember(self._statements, key, statement)
+        rest = (catalog.version, access.fingerprint, version, all_rows)
+        statement = self._statements.get((text, *rest))
+        if statement is not None:
+            return statement
+        pieces = _STRING.split(text)
+        # Two literals never follow each other without a character between them, so the joined text is unambiguous.
+        shape = ("'".join(pieces[::2]), *rest)
+        known = self._lifted.get(shape)
+        if known is not None and (statement := _with_literals(known, text, pieces[1::2])) is not None:
+            return statement
+        try:
+            bound = bind(parse(text), catalog, access, version=version, all_rows=all_rows)
+        except QueryError as error:
+            raise located(error, text) from None
+        statement = emit(bound, version, text)
+        _remember(self._statements, (text, *rest), statement)
+        if len(pieces) > 1 and len(statement.slots) == len(pieces) // 2 and not statement.pieces:
+            _remember(self._lifted, shape, statement)
         return statement
 
     def row(
@@ -103,6 +124,20 @@ class Front:
             statement = emit(_row_query(access, entity, fields), version)
             _remember(self._rows, key, statement)
         return statement
+
+
+def _with_literals(known: Statement, text: str, literals: list[str]) -> Statement | None:
+    """A statement with other string literals; None where one of them is refused, so that it is refused with its place."""
+    params = dict(known.params)
+    try:
+        # The slots stand in the order in which SQL needs them, the literals in that of the text.
+        order = sorted(range(len(literals)), key=lambda index: known.slots[index][1].at)
+        for (name, slot), literal in zip((known.slots[index] for index in order), literals, strict=True):
+            value = Literal("string", unquote(literal, 0, like=slot.like), 0)
+            params[name] = stored(slot.type, value, "", 0) if not slot.like else likeness(slot.type, value, "", 0)
+    except QueryError:
+        return None
+    return msgspec.structs.replace(known, text=text, params=params)
 
 
 def _remember(cache: dict[Any, Statement], key: Any, statement: Statement) -> None:
