@@ -6,6 +6,7 @@ SOURCE ?= examples/shop
 SEED   ?= $(if $(filter examples/shop,$(SOURCE)),examples/shop/data/plan.json)
 ARGS   ?=
 PYTEST ?=
+SECTIONS ?=
 
 BIN     = $(VENV)/bin
 CLIENTS = tests/clients/node_modules/.installed
@@ -35,8 +36,8 @@ check: $(VENV)/.dev ## format, lint, strict types, the import ladder
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest tests/house/test_ladder.py
 
-bench: $(VENV)/.bench ## ratios against floors and a peer, in one run
-	@$(BIN)/python -m bench
+bench: $(VENV)/.bench ## ratios against floors and a peer, in one run (SECTIONS="rows language" for less)
+	@$(BIN)/python -m bench $(SECTIONS)
 
 soak: $(VENV)/.bench ## the long runs: 1,000,000 creates, many kills
 	@$(BIN)/python -m bench.soak

@@ -20,8 +20,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from bench import servers
-from bench.__main__ import BODY, DATA, source
 from bench.load import Job
+from bench.rows import BODY, DATA, source
 
 CREATES = int(os.environ.get("SOAK_CREATES", "1000000"))
 KILLS = int(os.environ.get("SOAK_KILLS", "50"))

@@ -97,7 +97,7 @@ class Statement(msgspec.Struct, frozen=True):
     """Whether `:zone`, the user's time zone, is a parameter."""
     groups: str = ""
     slots: tuple[tuple[str, Slot], ...] = ()
-    """Parameters that came from string literals of the text."""
+    """Parameters that came from string literals, in the order of the text (which need not be that of the SQL)."""
     kept: dict[str, str] = {}
 
     @property
@@ -199,7 +199,7 @@ def emit(bound: BoundQuery, version: float, text: str = "", *, child: bool = Fal
         text, version, bound.all_rows, bound, ", ".join(level.columns), shape, () if shape else pieces,
         emitter.source(bound.scope), where, ", ".join(_direction(*one) for one in sort), sort, emitter.params,
         heavy=not _is_small(bound), spans=tuple(emitter.spans), local=emitter.local, groups=groups,
-        slots=tuple(emitter.slots),
+        slots=tuple(sorted(emitter.slots, key=lambda slot: slot[1].at)),
     )  # fmt: skip
 
 

@@ -130,9 +130,7 @@ def _with_literals(known: Statement, text: str, literals: list[str]) -> Statemen
     """A statement with other string literals; None where one of them is refused, so that it is refused with its place."""
     params = dict(known.params)
     try:
-        # The slots stand in the order in which SQL needs them, the literals in that of the text.
-        order = sorted(range(len(literals)), key=lambda index: known.slots[index][1].at)
-        for (name, slot), literal in zip((known.slots[index] for index in order), literals, strict=True):
+        for (name, slot), literal in zip(known.slots, literals, strict=True):
             value = Literal("string", unquote(literal, 0, like=slot.like), 0)
             params[name] = stored(slot.type, value, "", 0) if not slot.like else likeness(slot.type, value, "", 0)
     except QueryError:
