@@ -99,6 +99,21 @@ class MethodNotAllowed(SalesforceError):
         super().__init__(f"HTTP Method '{method}' not allowed. Allowed are {','.join(self.allowed)}")
 
 
+class PreconditionFailed(SalesforceError):
+    """If-Match, If-None-Match or If-Unmodified-Since that the record does not meet; text guessed."""
+
+    code, status = "PRECONDITION_FAILED", 412
+
+    def __init__(self) -> None:
+        super().__init__("The record does not meet the conditions of the request headers.")
+
+
+class InvalidReplicationDate(SalesforceError):
+    """A span of getUpdated or getDeleted that can't be answered."""
+
+    code = "INVALID_REPLICATION_DATE"
+
+
 class UnsupportedMediaType(SalesforceError):
     code, status = "UNSUPPORTED_MEDIA_TYPE", 415
 

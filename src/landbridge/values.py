@@ -59,6 +59,11 @@ def local_datetime(wire: str | None, zone: str) -> str | None:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
+def instant(wire: str) -> datetime:
+    """The moment that a datetime in wire form names."""
+    return datetime.fromisoformat(wire[:23]).replace(tzinfo=UTC)
+
+
 def format_second(moment: datetime) -> str:
     """As `format_datetime`, on the whole second: what CreatedDate and its kin hold (recorded ones all end in .000)."""
     return format_datetime(moment.replace(microsecond=0))

@@ -9,7 +9,8 @@ from landbridge.soql.explain import explain
 from landbridge.soql.locators import TABLES
 from landbridge.soql.moments import Asked
 from landbridge.soql.parse import parse
-from landbridge.soql.run import Cursor, Front, Page, query_json, recent, resume, row, run
+from landbridge.soql.run import Cursor, Front, Page, Row, query_json, recent, resume, row, run
+from landbridge.soql.viewed import viewed
 
 __all__ = [
     "TABLES",
@@ -18,6 +19,7 @@ __all__ = [
     "Cursor",
     "Front",
     "Page",
+    "Row",
     "Statement",
     "bind",
     "column_metadata",
@@ -30,4 +32,5 @@ __all__ = [
     "resume",
     "row",
     "run",
+    "viewed",
 ]

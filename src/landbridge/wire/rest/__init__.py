@@ -1,7 +1,15 @@
 """The REST API: `/services/data`."""
 
-from landbridge.wire.rest import elsewhere, query, resources, sobjects
+from landbridge.wire.rest import elsewhere, home, query, replication, resources, sobjects, traversal
 
-ROUTES = (*resources.ROUTES, *sobjects.ROUTES, *query.ROUTES, *elsewhere.ROUTES)
+ROUTES = (
+    *resources.ROUTES,
+    *home.ROUTES,
+    *replication.ROUTES,
+    *sobjects.ROUTES,
+    *traversal.ROUTES,
+    *query.ROUTES,
+    *elsewhere.ROUTES,
+)
 
 __all__ = ["ROUTES"]

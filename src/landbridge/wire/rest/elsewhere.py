@@ -18,16 +18,22 @@ _LATER = {
     "/jobs/{rest...}": "Bulk API 2.0", "/tooling/{rest...}": "the Tooling API", "/search": "SOSL search",
     "/parameterizedSearch": "parameterized search", "/graphql": "GraphQL", "/ui-api/{rest...}": "the User Interface API",
     "/actions/{rest...}": "invocable actions", "/analytics/{rest...}": "Analytics", "/wave/{rest...}": "CRM Analytics",
-    "/process/{rest...}": "processes and approvals", "/support/{rest...}": "support resources", "/appMenu/{rest...}":
-    "the app menu", "/tabs": "tabs", "/theme": "themes", "/chatter/{rest...}": "Chatter", "/connect/{rest...}": "Connect",
-    "/metadata/{rest...}": "metadata deploys", "/recent": "recent records", "/event/{rest...}": "event schemas",
+    "/process/{rest...}": "processes and approvals", "/support/{rest...}": "support resources",
+    "/chatter/{rest...}": "Chatter", "/connect/{rest...}": "Connect",
+    "/metadata/{rest...}": "metadata deploys", "/event/{rest...}": "event schemas",
     "/compactLayouts": "compact layouts", "/named-credentials/{rest...}": "named credentials over Connect",
     "/sobjects/{sobject}/describe/{rest...}": "layouts", "/sobjects/{sobject}/listviews": "list views",
     "/sobjects/{sobject}/listviews/{rest...}": "list views", "/sobjects/{sobject}/quickActions": "quick actions",
-    "/sobjects/{sobject}/updated": "getUpdated", "/sobjects/{sobject}/deleted": "getDeleted",
     "/sobjects/{sobject}/eventSchema": "event schemas",
 }  # fmt: skip
 
+# Entries of a version's root that are nothing but a name here.
+_UNSPOKEN = (
+    "actions", "analytics", "async-queries", "chatter", "commerce", "connect", "consent", "contact-tracing", "dedupe", "domino",
+    "eclair", "emailConnect", "event", "fingerprint", "flexiPage", "folders", "iot", "jobs", "jsonxform", "knowledgeManagement",
+    "licensing", "localizedvalue", "match", "metadata", "mobile", "nouns", "payments", "prechatForms", "process",
+    "quickActions", "serviceTemplates", "smartdatadiscovery", "support", "tokenizer", "tooling", "ui-api", "wave",
+)  # fmt: skip
 _ASYNC = "/services/async/{rest...}"
 _APEX = "/services/apexrest/{rest...}"
 
@@ -43,6 +49,8 @@ def _say(what: str) -> Handler:
 ROUTES = tuple(
     Route(method, path, _say(what), Needs.NOTHING)
     for paths in (
+        {f"{_V}/{name}": name for name in _UNSPOKEN},
+        {f"{_V}/{name}/{{rest...}}": name for name in _UNSPOKEN if f"/{name}/{{rest...}}" not in _LATER},
         {_V + path: what for path, what in _LATER.items()},
         {_ASYNC: "Bulk API 1.0", _APEX: "custom REST endpoints"},
     )

@@ -7,7 +7,7 @@ Source: `rest.md` section 5, `soql.md` sections 4 and 5.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from landbridge import records, soql
 from landbridge.auth import users
@@ -35,6 +35,14 @@ def _first(call: Call, *, all_rows: bool) -> Reply | Beside:
     text = given.get("explain", given.get("q"))
     if text is None:
         raise MalformedQuery("A query string has to be specified")
+    return answer_query(call, text, given, all_rows=all_rows)
+
+
+def answer_query(
+    call: Call, text: str, given: Mapping[str, str] | None = None, *, all_rows: bool = False
+) -> Reply | Beside:
+    """The first page of a statement as REST answers it; `given` may ask for `columns` or `explain` instead."""
+    given = given or {}
     server = call.server
     statement = server.front.prepare(text, server.catalog, call.access, call.version, all_rows=all_rows)
     if given.get("columns", "").lower() == "true":

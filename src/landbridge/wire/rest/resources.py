@@ -7,17 +7,25 @@ new ones).
 
 from __future__ import annotations
 
+from landbridge.schema.catalog import Entity
+from landbridge.storage import Reader
 from landbridge.storage.dialect import quote
-from landbridge.wire.http.message import Call, Needs, Reply, Route, json_reply
+from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route, json_reply
 
 OLDEST_LISTED, NEWEST_LISTED = 31, 67
 
-# Resource -> path under the version, in the order of a recorded reply. Those that Landbridge does not speak yet answer so.
+# Resources of a version in the order of recorded replies: `rest.md` section 2 (v58), rest-root-v29. Those that Landbridge does
+# not speak yet say so when they are asked.
 _RESOURCES = (
-    "tooling", "metadata", "folders", "chatter", "payments", "tabs", "appMenu", "quickActions", "queryAll", "commerce",
-    "wave", "analytics", "search", "identity", "composite", "parameterizedSearch", "theme", "nouns", "event", "recent",
-    "connect", "licensing", "limits", "process", "dedupe", "async-queries", "query", "jobs", "match", "consent",
-    "compactLayouts", "knowledgeManagement", "sobjects", "actions", "support",
+    "tooling", "metadata", "eclair", "folders", "prechatForms", "contact-tracing", "jsonxform", "chatter", "payments", "tabs",
+    "appMenu", "quickActions", "queryAll", "commerce", "wave", "iot", "analytics", "search", "smartdatadiscovery", "identity",
+    "composite", "parameterizedSearch", "fingerprint", "theme", "nouns", "domino", "event", "serviceTemplates", "recent",
+    "connect", "licensing", "limits", "process", "dedupe", "async-queries", "query", "jobs", "match", "localizedvalue", "mobile",
+    "emailConnect", "consent", "tokenizer", "compactLayouts", "knowledgeManagement", "sobjects", "actions", "support",
+)  # fmt: skip
+_OLD_RESOURCES = (
+    "limits", "sobjects", "connect", "query", "theme", "queryAll", "tooling", "chatter", "analytics", "recent", "commerce",
+    "licensing", "identity", "flexiPage", "search", "quickActions", "wave", "appMenu",
 )  # fmt: skip
 
 
@@ -43,7 +51,8 @@ def versions(call: Call) -> Reply:
 
 def root(call: Call) -> Reply:
     """`GET /services/data/vXX.X`: resource -> path; `identity` is a whole URL, unlike all others."""
-    found = {name: f"{call.data_path}/{name}" for name in _RESOURCES}
+    known = _RESOURCES if call.version >= OLDEST_LISTED else _OLD_RESOURCES
+    found = {name: f"{call.data_path}/{name}" for name in known}
     found["identity"] = f"{call.request.base_url}/id/{call.server.org.org_id}/{call.access.user_id}"
     return json_reply(found)
 
@@ -53,21 +62,25 @@ def limits(call: Call) -> Reply:
     return json_reply(call.server.limits.report())
 
 
-def record_count(call: Call) -> Reply:
-    """`GET /limits/recordCount?sObjects=A,B`: exact here, lagging on the platform; unknown objects are left out."""
+def record_count(call: Call) -> Beside:
+    """`GET /limits/recordCount?sObjects=A,B`: exact here, lagging on the platform; unknown and empty objects are left out."""
     asked = call.request.query().get("sObjects")
     catalog = call.server.catalog
-    names = asked.split(",") if asked else [entity.name for entity in catalog]
-    counts = []
-    for name in names:
-        entity = catalog.get(name.strip())
-        if entity is None or not entity.sobject.has_table:
-            continue
-        live = ' WHERE "IsDeleted" = 0' if entity.field("IsDeleted") is not None else ""
-        row = call.reader.one(f"SELECT count(*) FROM {quote(entity.name)}{live}")
-        if row is not None and (row[0] or asked):
-            counts.append({"count": row[0], "name": entity.name})
-    return json_reply({"sObjects": counts})
+    names = [name.strip() for name in asked.split(",")] if asked else sorted(entity.name for entity in catalog)
+    entities = [entity for name in names if (entity := catalog.get(name)) is not None and entity.sobject.has_table]
+
+    def answer(reader: Reader) -> Reply:
+        counts = [(count_rows(reader, entity), entity.name) for entity in entities]
+        return json_reply({"sObjects": [{"count": count, "name": name} for count, name in counts if count]})
+
+    return Beside(answer)
+
+
+def count_rows(reader: Reader, entity: Entity) -> int:
+    """How many live records an object has."""
+    live = ' WHERE "IsDeleted" = 0' if entity.field("IsDeleted") is not None else ""
+    row = reader.one(f"SELECT count(*) FROM {quote(entity.name)}{live}")
+    return 0 if row is None else int(row[0])
 
 
 ROUTES = (

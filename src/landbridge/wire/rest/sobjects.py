@@ -6,22 +6,22 @@ Source: `rest.md` sections 3 and 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from landbridge import ids, soql
-from landbridge.errors import ExternalIdNotFound, InvalidField, NotFound
+from landbridge.errors import ExternalIdNotFound, NotFound
 from landbridge.records import MultipleMatches
 from landbridge.records.store import key_field
 from landbridge.schema import describe
 from landbridge.schema.catalog import Entity
 from landbridge.values import http_date, parse_http_date
 from landbridge.wire.http.body import decode_object
-from landbridge.wire.http.message import Call, Needs, Reply, Route, json_reply
+from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route, json_reply
+from landbridge.wire.rest import traversal
+from landbridge.wire.rest.rows import check_conditions, entity_of, has_conditions, refuse_id, row, saved
 
 # --- describes ---------------------------------------------------------------------------------------------------
 
@@ -33,7 +33,7 @@ def describe_global(call: Call) -> Reply:
 
 def basic_info(call: Call) -> Reply:
     """`GET /sobjects/{S}`: the item of the global describe, and the records last touched."""
-    entity = _entity(call)
+    entity = entity_of(call)
     recent = soql.recent(
         call.reader, call.server.front, call.server.catalog, call.access, entity, call.version, limit=10
     )
@@ -44,7 +44,7 @@ def basic_info(call: Call) -> Reply:
 
 def describe_sobject(call: Call) -> Reply:
     """`GET /sobjects/{S}/describe`."""
-    entity = _entity(call)
+    entity = entity_of(call)
     return _conditional(
         call,
         entity.name,
@@ -87,68 +87,39 @@ def _has_it(call: Call, etag: str, changed: str) -> bool:
 
 def create(call: Call) -> Reply:
     """`POST /sobjects/{S}`: 201 with the id and a Location."""
-    entity = _entity(call)
+    entity = entity_of(call)
     return _create(call, entity)
 
 
 def _create(call: Call, entity: Entity) -> Reply:
     server = call.server
     record_id = server.store.create(call.writer, server.catalog, call.access, entity, decode_object(call.request))
-    return _saved(call, entity, record_id, 201)
-
-
-def _saved(call: Call, entity: Entity, record_id: str, status: int, created: bool | None = None) -> Reply:
-    # Key order as recorded; "created" came with later versions and stands last.
-    tail = b"" if created is None else b',"created":true' if created else b',"created":false'
-    body = b'{"id":"' + record_id.encode() + b'","success":true,"errors":[]' + tail + b"}"
-    location = f"{call.data_path}/sobjects/{entity.name}/{record_id}".encode()
-    return Reply(status, body, headers=[(b"Location", location)])
+    return saved(call, entity, record_id, 201)
 
 
 def get(call: Call) -> Reply:
     """`GET /sobjects/{S}/{id}?fields=A,B`."""
-    entity = _entity(call)
+    entity = entity_of(call)
     text = call.params["id"]
     record_id = ids.normalize(text)
     if record_id is None:
         raise ExternalIdNotFound(text)
-    return _row(call, entity, record_id)
-
-
-def _row(call: Call, entity: Entity, record_id: str) -> Reply:
-    wanted = call.request.query().get("fields") if b"?" in call.request.target else None
-    fields = None if wanted is None else _names(wanted)
-    row = soql.row(
-        call.reader, call.server.front, call.server.catalog, call.access, entity, record_id, fields, call.version
-    )
-    if row is None:
-        raise NotFound
-    headers = [] if row.modified is None else [(b"Last-Modified", http_date(row.modified).encode())]
-    return Reply(200, row.json, headers=headers)
-
-
-@lru_cache(maxsize=256)
-def _names(wanted: str) -> tuple[str, ...] | None:
-    return tuple(name.strip() for name in wanted.split(",") if name.strip()) or None
+    return row(call, entity, record_id)
 
 
 def update(call: Call) -> Reply:
     """`PATCH /sobjects/{S}/{id}`: 204."""
-    entity = _entity(call)
+    entity = entity_of(call)
     given = decode_object(call.request)
-    _refuse_id(given)
+    refuse_id(given)
+    check_conditions(call, entity, call.params["id"])
     call.server.store.update(call.writer, call.server.catalog, call.access, entity, call.params["id"], given)
     return Reply(204)
 
 
-def _refuse_id(given: Mapping[str, Any]) -> None:
-    if any(key.lower() == "id" for key in given):
-        raise InvalidField("The Id field should not be specified in the sobject data.")
-
-
 def delete(call: Call) -> Reply:
     """`DELETE /sobjects/{S}/{id}`: 204."""
-    entity = _entity(call)
+    entity = entity_of(call)
     call.server.bin.delete(call.writer, call.server.catalog, call.access, entity, call.params["id"])
     return Reply(204)
 
@@ -156,10 +127,12 @@ def delete(call: Call) -> Reply:
 # --- rows by external id -------------------------------------------------------------------------------------------
 
 
-def get_by_key(call: Call) -> Reply:
-    """`GET /sobjects/{S}/{field}/{value}`: the record, or 300 with where the records are."""
-    entity = _entity(call)
-    return _at_key(call, entity, lambda record_id: _row(call, entity, record_id))
+def get_by_key(call: Call) -> Reply | Beside:
+    """`GET /sobjects/{S}/{field}/{value}`: the record, or 300 with where the records are; `/{id}/{relationship}` as well."""
+    entity = entity_of(call)
+    if traversal.starts_here(entity, call.params["field"]):
+        return traversal.show(call, [call.params["value"]])
+    return _at_key(call, entity, lambda record_id: row(call, entity, record_id))
 
 
 def _at_key(call: Call, entity: Entity, then: Any) -> Reply:
@@ -188,10 +161,17 @@ def upsert(call: Call) -> Reply:
 
     The version at which the body came is unverified (rest.md section 3: 204 recorded in 29.0 and 42.0, 200 in 59.0).
     """
-    entity = _entity(call)
+    entity = entity_of(call)
+    if traversal.starts_here(entity, call.params["field"]):
+        return traversal.change(call, [call.params["value"]])
     server = call.server
     given = decode_object(call.request)
     update_only = call.request.query().get("updateOnly", "").lower() == "true"
+    if has_conditions(call):
+        for one in server.store.find(
+            call.tx, entity, key_field(entity, call.access, call.params["field"]), call.params["value"]
+        ):
+            check_conditions(call, entity, one)
     try:
         record_id, created = server.store.upsert(
             call.writer, server.catalog, call.access, entity, call.params["field"], call.params["value"], given,
@@ -200,38 +180,29 @@ def upsert(call: Call) -> Reply:
     except MultipleMatches as several:
         return _choices(call, several)
     if call.version < 46.0:
-        return _saved(call, entity, record_id, 201) if created else Reply(204)
-    return _saved(call, entity, record_id, 201 if created else 200, created)
+        return saved(call, entity, record_id, 201) if created else Reply(204)
+    return saved(call, entity, record_id, 201 if created else 200, created)
 
 
 def insert_by_id(call: Call) -> Reply:
     """`POST /sobjects/{S}/Id`: a plain insert through the upsert resource, since 37.0."""
-    entity = _entity(call)
+    entity = entity_of(call)
     if call.params["id"].lower() != "id" or call.version < 37.0:
         raise NotFound
     return _create(call, entity)
 
 
 def delete_by_key(call: Call) -> Reply:
-    """`DELETE /sobjects/{S}/{field}/{value}`: 204."""
-    entity = _entity(call)
+    """`DELETE /sobjects/{S}/{field}/{value}`: 204; of `/{id}/{relationship}` too."""
+    entity = entity_of(call)
+    if traversal.starts_here(entity, call.params["field"]):
+        return traversal.remove(call, [call.params["value"]])
 
     def remove(record_id: str) -> Reply:
         call.server.bin.delete(call.writer, call.server.catalog, call.access, entity, record_id)
         return Reply(204)
 
     return _at_key(call, entity, remove)
-
-
-# --- shared --------------------------------------------------------------------------------------------------------
-
-
-def _entity(call: Call) -> Entity:
-    """The sObject of the path. Raises NotFound; events and metadata types are there, but have no rows over REST."""
-    entity = call.server.catalog.get(call.params["sobject"])
-    if entity is None:
-        raise NotFound
-    return entity
 
 
 _S = "/services/data/{version}/sobjects"
