@@ -71,6 +71,11 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
+def environment_of_child() -> dict[str, str]:
+    """The whole environment: for a program that we start."""
+    return dict(os.environ)
+
+
 def load(options: Mapping[str, Any], environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """
     Settings from options (by field name; None means not given), the environment and `landbridge.toml` in `folder`.

@@ -27,6 +27,7 @@ RUNGS = (
     ("soql", "records", "auth"),
     ("server",),
     ("wire",),
+    ("proxy",),
     ("cli",),
     ("__init__",),
     ("__main__",),

@@ -10,7 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 import ssl
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 NAMES = ("localhost", "*.localhost")
 ADDRESSES = ("127.0.0.1", "::1")
+CA_KEY = "ca-key.pem"
+MINTED = 500
+"""Hosts whose certificates are kept at once."""
 CA_YEARS, SERVER_DAYS, RENEW_DAYS = 10, 397, 30
 """397 days: the most that browsers take from a certificate of a server."""
 
@@ -65,6 +69,46 @@ def ensure(folder: Path, clock: Clock) -> Certificates:
     return found
 
 
+class Mint:
+    """Certificates for other hosts, signed by a folder's CA, kept in memory for as long as `landbridge exec` runs."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._contexts: dict[tuple[str, tuple[str, ...]], ssl.SSLContext] = {}
+
+    def context(self, host: str, protocols: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
+        """The TLS context of a server called `host` that speaks these ALPN protocols."""
+        found = self._contexts.get((host, protocols))
+        if found is None:
+            if len(self._contexts) >= MINTED:
+                self._contexts.clear()
+            found = self._contexts[host, protocols] = self._make(host, protocols)
+        return found
+
+    def _make(self, host: str, protocols: tuple[str, ...]) -> ssl.SSLContext:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        signer = serialization.load_pem_private_key((self._folder / CA_KEY).read_bytes(), None)
+        assert isinstance(signer, ec.EllipticCurvePrivateKey)
+        ca = x509.load_pem_x509_certificate(paths(self._folder).ca.read_bytes())
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = self._clock.now() - timedelta(seconds=self._clock.offset)
+        # A common name has 64 characters at most; clients look at the alternative names alone.
+        made = _certificate("Landbridge", key, (ca, signer), now, timedelta(days=SERVER_DAYS), (host,), ())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(list(protocols))
+        # Python's TLS takes a certificate from a file alone: it is there for a moment, in a folder of mode 700.
+        with tempfile.TemporaryDirectory(prefix="landbridge-") as place:
+            file = Path(place) / "leaf.pem"
+            write_private(file, _pem(key) + made.public_bytes(serialization.Encoding.PEM))
+            context.load_cert_chain(file)
+        return context
+
+
 def _fresh(found: Certificates, now: datetime) -> bool:
     """Whether both files are there and young enough. Their age tells, without the 40 ms import that reads dates."""
     try:
@@ -88,19 +132,22 @@ def _make(folder: Path, found: Certificates, now: datetime) -> None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    def pem(key: EllipticCurvePrivateKey) -> bytes:
-        return key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca = _certificate("Landbridge local CA", ca_key, None, now, timedelta(days=365 * CA_YEARS))
     server = _certificate("localhost", server_key, (ca, ca_key), now, timedelta(days=SERVER_DAYS))
     encoding = serialization.Encoding.PEM
-    write_private(folder / "ca-key.pem", pem(ca_key))
-    write_private(found.server, pem(server_key) + server.public_bytes(encoding) + ca.public_bytes(encoding))
+    write_private(folder / CA_KEY, _pem(ca_key))
+    write_private(found.server, _pem(server_key) + server.public_bytes(encoding) + ca.public_bytes(encoding))
     write_private(found.ca, ca.public_bytes(encoding))
     found.ca.chmod(0o644)
+
+
+def _pem(key: EllipticCurvePrivateKey) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _certificate(
@@ -109,6 +156,8 @@ def _certificate(
     issuer: tuple[Certificate, EllipticCurvePrivateKey] | None,
     now: datetime,
     life: timedelta,
+    names: Sequence[str] = NAMES,
+    addresses: Sequence[str] = ADDRESSES,
 ) -> Certificate:
     import ipaddress
 
@@ -137,8 +186,8 @@ def _certificate(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
     if not is_ca:
-        names = [x509.DNSName(one) for one in NAMES]
-        addresses = [x509.IPAddress(ipaddress.ip_address(one)) for one in ADDRESSES]
-        builder = builder.add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
+        spoken = [x509.DNSName(one) for one in names]
+        numbers = [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
+        builder = builder.add_extension(x509.SubjectAlternativeName([*spoken, *numbers]), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     return builder.sign(signer, hashes.SHA256())

@@ -19,6 +19,7 @@ EPILOG = """\
 examples:
   landbridge serve                                    an org in memory on http://localhost:8080
   landbridge serve --data ./org --source ./my-sfdx-project
+  landbridge exec -- python script.py                 a program that knows login.salesforce.com alone
   landbridge query "SELECT Id, Name FROM Account LIMIT 5"
   landbridge schema check ./my-sfdx-project
 
@@ -38,6 +39,15 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and leave")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     _serve(commands.add_parser("serve", help="start an org", description="Start an org and print how to log in."))
+    _exec(
+        commands.add_parser(
+            "exec",
+            help="run a program, unchanged, against an org",
+            usage="landbridge exec [options of serve | --org URL] [--only-org] -- COMMAND ...",
+            description="Run a program with every *.salesforce.com and *.force.com host led to an org: one of its own, made "
+            "as the options of `serve` say, or the one at --org. The exit code is the program's.",
+        )
+    )
     _query(commands.add_parser("query", help="run a SOQL query", description="Run a SOQL query and print its rows."))
     _import(
         commands.add_parser(
@@ -93,6 +103,16 @@ def _serve(command: argparse.ArgumentParser) -> None:
     other.add_argument("--log-format", choices=("text", "json"), help="how log lines look (default text)")
 
 
+def _exec(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("the program")
+    group.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="COMMAND", help="the program and its arguments, after --"
+    )
+    group.add_argument("--only-org", action="store_true", help="refuse the program every other host")
+    group.add_argument("--org", metavar="URL", help="the org at this URL instead of one of its own")
+    _serve(command)
+
+
 def _where(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("which org (default: the one that runs on this machine)")
     group.add_argument(
@@ -122,6 +142,7 @@ def _schema(command: argparse.ArgumentParser) -> None:
 
 _COMMANDS = {
     "serve": ("landbridge.cli.serve", "run"),
+    "exec": ("landbridge.cli.exec", "run"),
     "query": ("landbridge.cli.data", "run"),
     "import": ("landbridge.cli.data", "load"),
     "schema": ("landbridge.cli.schema", "run"),

@@ -24,8 +24,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM. Returns the exit code."""
-    settings = _settings(options)
-    _log_to_stderr(settings.log_format)
+    settings = settings_of(options)
+    log_to_stderr(settings.log_format)
     if settings.host not in LOOPBACK:
         print(
             f"warning: listening on {settings.host}: this org and its test data can be reached from other machines.",
@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings that the options of `serve` mean."""
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names}
     if options.memory:
@@ -123,7 +124,8 @@ class _JsonLines(logging.Formatter):
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
-def _log_to_stderr(form: str) -> None:
+def log_to_stderr(form: str) -> None:
+    """Log lines of this process on standard error, as text or as JSON."""
     handler = logging.StreamHandler()
     if form == "json":
         handler.setFormatter(_JsonLines())

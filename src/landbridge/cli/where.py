@@ -60,14 +60,23 @@ def _only_memory_org() -> Path:
     raise LandbridgeError(f"{len(running)} orgs run in memory on this machine. Say which one with --org URL.")
 
 
+def known_url(folder: Path) -> str:
+    """The URL of the server that owns a folder. Raises LandbridgeError."""
+    return str(_known(folder)["url"])
+
+
 def _owned(folder: Path) -> RestClient:
+    return _client(_known(folder))
+
+
+def _known(folder: Path) -> dict[str, Any]:
     try:
-        known = json.loads((folder / SERVER_FILE).read_text("utf-8"))
+        known: dict[str, Any] = json.loads((folder / SERVER_FILE).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise LandbridgeError(
             f"{folder} is owned by a server that does not say how to reach it yet. Try again."
         ) from error
-    return _client(known)
+    return known
 
 
 def _client(known: dict[str, Any]) -> RestClient:

@@ -43,6 +43,10 @@ class Listener:
             self._loop.add_reader(listening, self._accept, listening)
         self._sweeper = self._loop.call_later(1.0, self._sweep)
 
+    def connection(self, *, secure: bool) -> HttpProtocol:
+        """A protocol for a connection that another port took; `secure` when its TLS ended there."""
+        return HttpProtocol(self._connections, secure=secure)
+
     def _sweep(self) -> None:
         self._connections.sweep()
         self._sweeper = self._loop.call_later(1.0, self._sweep)
