@@ -52,6 +52,8 @@ class Settings:
     max_body: int = 50 * 1024 * 1024
     session_timeout: float = 2 * 3600.0
     daily_api_requests: int = 15_000
+    hourly_published_events: int = 50_000
+    """Platform events that may be published in an hour, as the org's clock counts them."""
     request_timeout: float = 120.0
     idle_timeout: float = 75.0
     max_connections: int = 4096

@@ -308,6 +308,27 @@ class InvalidTypeForOperation(SalesforceError):
     code = "INVALID_TYPE_FOR_OPERATION"
 
 
+# --- events ------------------------------------------------------------------------------------------------------
+
+
+class LimitExceeded(SalesforceError):
+    """An allocation is used up: nothing was queued."""
+
+    code = "LIMIT_EXCEEDED"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The limit of {what} has been exceeded.", fields=())
+
+
+class InvalidEventInput(SalesforceError):
+    """An event that can't be published: too large, or its payload is not what its schema says."""
+
+    code = "INVALID_EVENT_INPUT"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, fields=())
+
+
 # --- queries -----------------------------------------------------------------------------------------------------
 
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from landbridge import auth, limits, records, schema, soql
+from landbridge import auth, events, limits, records, schema, soql
 from landbridge.access import Access
 from landbridge.auth import Apps, Credentials, Grants, Passwords, Seal, Sessions
 from landbridge.auth.credentials import open_credentials
 from landbridge.chance import Chance
 from landbridge.clock import Clock
 from landbridge.config import Settings
+from landbridge.events import Channels, Publisher, SQLEventLog, Subscriptions, changes
 from landbridge.faults import Switchboard
+from landbridge.ids import RecordId
 from landbridge.limits import Limits
 from landbridge.records import Bin, Store, capture, genesis
 from landbridge.records.genesis import INTEGRATION_USER, Genesis, Org
+from landbridge.records.publishable import event_values
 from landbridge.schema import Catalog, Numbers, definitions, standard, store
+from landbridge.schema.catalog import Entity
 from landbridge.schema.image import Image
 from landbridge.soql import Front
 from landbridge.storage import Migration, SQLiteDatabase, Tx, Unit
@@ -29,7 +34,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MIGRATIONS = (Migration(1, (*schema.TABLES, *records.TABLES, *limits.TABLES, *auth.TABLES, *soql.TABLES)),)
+MIGRATIONS = (
+    Migration(1, (*schema.TABLES, *records.TABLES, *limits.TABLES, *auth.TABLES, *soql.TABLES)),
+    Migration(2, (*events.TABLES, *limits.HOUR_TABLES)),
+)
 HOUSEKEEPING = 1.0
 """Seconds between looks at what is counted in memory and has to be kept."""
 
@@ -59,7 +67,9 @@ class Server:
     bin: Bin
     front: Front
     describes: dict[Any, bytes]
-    captured: frozenset[str]
+    events: SQLEventLog
+    publisher: Publisher
+    subscriptions: Subscriptions
     credentials: Credentials
     apps: Apps
     passwords: Passwords
@@ -101,7 +111,6 @@ class Server:
     def _open_storage(self) -> None:
         self.folder = Folder.open(self.settings.data)
         self._closing.callback(self.folder.close)
-        self.captured = frozenset(name.lower() for name in self.settings.capture)
         self._image = Image(self.settings.home, MIGRATIONS)
         self._image.lay(self.folder.database, durable=not self.folder.temporary)
         self.db = SQLiteDatabase.open(
@@ -113,18 +122,30 @@ class Server:
             capture=self._capture,
         )
         self._closing.push_async_callback(self.db.close)
-        self.limits = Limits(self.clock, self.settings.daily_api_requests)
+        self.limits = Limits(self.clock, self.settings.daily_api_requests, self.settings.hourly_published_events)
         self.limits.load(self.db.read_now(lambda reader: reader))
         self.numbers = Numbers()
-        self.store = Store(self.numbers, lambda: self.captured)
+        self.events = SQLEventLog(self.db, lambda: self.catalog, self.clock)
+        self.subscriptions = Subscriptions()
+        self.store = Store(self.numbers, lambda: self.events.captured, self._publish)
+        self.publisher = Publisher(
+            self.events, lambda entity, access, given: event_values(self.store.shape(entity), access, given), self.limits,
+            self.chance.uuid,
+        )  # fmt: skip
         self.bin = Bin(self.store)
         self.front = Front()
         self.describes = {}
 
     def _capture(self, tx: Tx) -> None:
-        """The step every change passes; *Events* puts what it yields into the log."""
-        for captured in capture(tx.changes, self.captured):
-            tx.after_commit(lambda change=captured: log.debug("captured %s", change.change.record_id))  # type: ignore[misc]
+        """The step every change passes: the changes of selected objects become entries of the log, in the same unit."""
+        selected = self.events.captured
+        if selected:
+            user = tx.unit.user_id or self.org.admin_id
+            drafts = changes.drafts(capture(tx.changes, selected), tx, user, self.events, self.chance.uuid)
+            self.events.append(tx, drafts)
+
+    def _publish(self, tx: Tx, access: Access, entity: Entity, given: Mapping[str, Any]) -> RecordId:
+        return RecordId(self.publisher.publish(tx, access, entity, given))
 
     async def _open_org(self) -> None:
         objects = standard.load()
@@ -191,13 +212,21 @@ class Server:
             source = self.source = read(self.settings.source, self.catalog)
             self.catalog = await self.db.write(lambda tx: self._take_source(tx, source), Unit("source"))
             self.catalog_changed = self.db.read_now(lambda reader: genesis.get(reader, "catalog_changed")) or ""
-            self.captured |= frozenset(entity.lower() for entity in source.captured)
             self.notes.append(source.summary())
+        self._open_channels()
         for path in self.settings.seed:
             from landbridge.records import seed
 
             admin = Access(self.org.admin_id)
             self.notes.append(await seed.load(self.db, self.store, self.catalog, admin, path))
+
+    def _open_channels(self) -> None:
+        members: tuple[events.Member, ...] = ()
+        custom: tuple[tuple[str, str], ...] = ()
+        if self.source is not None:
+            members = tuple(events.Member(m.channel, m.entity, m.filter) for m in self.source.members)
+            custom = tuple((name, "data") for name in self.source.channels)
+        self.events.channels = Channels(members, custom).with_captured(self.settings.capture)
 
     def _take_source(self, tx: Tx, source: Source) -> Catalog:
         from landbridge.records import seed

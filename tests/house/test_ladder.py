@@ -24,6 +24,7 @@ RUNGS = (
     ("storage",),
     ("schema", "faults", "limits"),
     ("access",),
+    ("events",),
     ("soql", "records", "auth"),
     ("server",),
     ("wire",),

@@ -221,7 +221,7 @@ def test_every_change_of_a_captured_object_passes_capture_in_order(home: Path) -
     shop = ROOT / "examples" / "shop"
     with RunningOrg(home=home, source=(shop,), capture=("Account",)) as org:
         server = org.door.server
-        assert server.captured == {"account", "garden_order__c"}
+        assert server.events.captured == {"account", "garden_order__c"}
         seen: list[tuple[str, str, int]] = []
         entity = server.catalog.get("Account")
         assert entity is not None
@@ -233,7 +233,9 @@ def test_every_change_of_a_captured_object_passes_capture_in_order(home: Path) -
             Bin(server.store).delete(tx, server.catalog, access, entity, made)
             from landbridge.records import capture
 
-            seen.extend((c.change.kind, c.change.sobject, c.sequence) for c in capture(tx.changes, server.captured))
+            seen.extend(
+                (c.change.kind, c.change.sobject, c.sequence) for c in capture(tx.changes, server.events.captured)
+            )
             assert all(isinstance(change, Change) for change in tx.changes)
             assert isinstance(server.store, Store)
 

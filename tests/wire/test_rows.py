@@ -465,7 +465,6 @@ def test_the_read_only_user_cannot_write(org: RunningOrg, method: str, path: str
     [
         ("POST", "/composite"),
         ("GET", "/search?q=x"),
-        ("POST", "/sobjects/Packing_Event__e"),
     ],
 )
 def test_what_is_not_done_yet_says_so(org: RunningOrg, method: str, path: str) -> None:

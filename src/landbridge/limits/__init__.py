@@ -1,5 +1,5 @@
 """What an org may use in a day, and what it has used."""
 
-from landbridge.limits.counters import TABLES, Limits
+from landbridge.limits.counters import HOUR_TABLES, TABLES, Limits
 
-__all__ = ["TABLES", "Limits"]
+__all__ = ["HOUR_TABLES", "TABLES", "Limits"]

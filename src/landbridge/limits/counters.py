@@ -12,13 +12,23 @@ from typing import Any
 from landbridge.clock import Clock
 from landbridge.storage import Reader, Tx
 
+HOUR = 3600
+PUBLISHED = "HourlyPublishedPlatformEvents"
+
 TABLES = ("CREATE TABLE lb_usage (day TEXT PRIMARY KEY NOT NULL, calls INTEGER NOT NULL) WITHOUT ROWID",)
 
 KEEP = """
     INSERT INTO lb_usage (day, calls) VALUES (?1, ?2)
     ON CONFLICT (day) DO UPDATE SET calls = max(calls, excluded.calls)
 """
+KEEP_HOUR = """
+    INSERT INTO lb_usage_hour (hour, published) VALUES (?1, ?2)
+    ON CONFLICT (hour) DO UPDATE SET published = excluded.published
+"""
+KEPT_HOUR = "SELECT published FROM lb_usage_hour WHERE hour = ?"
 KEPT = "SELECT calls FROM lb_usage WHERE day = ?"
+
+HOUR_TABLES = ("CREATE TABLE lb_usage_hour (hour INTEGER PRIMARY KEY NOT NULL, published INTEGER NOT NULL)",)
 
 # Name -> maximum, in the order of the recorded reply (limits-v58: alphabetical, a Developer org).
 MAXIMA: dict[str, int] = {
@@ -51,18 +61,44 @@ PARTS = {"PermissionSets": {"CreateCustom": 1000}}
 class Limits:
     """The counters of one org."""
 
-    def __init__(self, clock: Clock, daily_api_requests: int) -> None:
+    def __init__(self, clock: Clock, daily_api_requests: int, hourly_published_events: int = 50_000) -> None:
         self._clock = clock
         self.maximum = daily_api_requests
         self._day = -1
         self._calls = 0
         self._flushed = 0
+        self._hour = -1
+        self._published = 0
+        self._published_flushed = 0
+        self.maximum_published = hourly_published_events
         self._turn_day()
 
     def load(self, reader: Reader) -> None:
         """Take up today's count where the last run left it."""
         row = reader.one(KEPT, (self._date(),))
         self._calls = self._flushed = row[0] if row is not None else 0
+        self._turn_hour()
+        row = reader.one(KEPT_HOUR, (self._hour,))
+        self._published = self._published_flushed = row[0] if row is not None else 0
+
+    def take_published(self, tx: Tx, count: int) -> bool:
+        """Whether `count` more platform events may be published in this hour; counted if so, unless the unit is undone."""
+        self._turn_hour()
+        if self._published + count > self.maximum_published:
+            return False
+        self._published += count
+        hour = self._hour
+        tx.on_rollback(lambda: self._give_back(hour, count))
+        return True
+
+    def _give_back(self, hour: int, count: int) -> None:
+        if hour == self._hour:
+            self._published -= count
+
+    def _turn_hour(self) -> None:
+        hour = int(self._clock.epoch() // HOUR)
+        if hour != self._hour:
+            self._hour, self._published, self._published_flushed = hour, 0, 0
 
     def count_api_call(self) -> int:
         """One more API call; returns how many there were today."""
@@ -92,10 +128,17 @@ class Limits:
             calls = self._calls
             tx.run(KEEP, (self._date(), calls))
             tx.after_commit(lambda: self._keep(calls))
+        if self._published != self._published_flushed:
+            published = self._published
+            tx.run(KEEP_HOUR, (self._hour, published))
+            tx.after_commit(lambda: self._keep_published(published))
 
     @property
     def unflushed(self) -> bool:
-        return self._calls != self._flushed
+        return self._calls != self._flushed or self._published != self._published_flushed
+
+    def _keep_published(self, published: int) -> None:
+        self._published_flushed = published
 
     def _keep(self, calls: int) -> None:
         self._flushed = calls
@@ -106,6 +149,10 @@ class Limits:
         for name, parts in PARTS.items():
             found[name] |= {part: _whole(maximum) for part, maximum in parts.items()}
         found["DailyApiRequests"] = {"Max": self.maximum, "Remaining": max(0, self.maximum - self._calls)}
+        self._turn_hour()
+        found[PUBLISHED] = {
+            "Max": self.maximum_published, "Remaining": max(0, self.maximum_published - self._published)
+        }  # fmt: skip
         return found
 
 

@@ -153,7 +153,8 @@ class Bin:
         shape = self._store.shape(owner)
         row = {"IsDeleted": 0, **self._stamps(tx, shape, access)}
         self._store.write_row(tx, shape, record_id, row)
-        tx.changes.append(Change(ChangeKind.UNDELETE, sobject, record_id, row))
+        values = self._store.whole(tx, shape, record_id) if self._store.is_captured(shape) else row
+        tx.changes.append(Change(ChangeKind.UNDELETE, sobject, record_id, values))
 
     def _relink(
         self, tx: Tx, catalog: Catalog, access: Access, sobject: str, record_id: RecordId, field: str, target: str

@@ -2,7 +2,7 @@
 The one step every change passes at its unit's end. Pure.
 
 What it yields is what Change Data Capture announces: the changes of selected objects, in order, numbered within
-their transaction. *Events* turns them into entries of the log; until then the server's sink counts them.
+their transaction. `events/changes.py` turns them into entries of the log.
 """
 
 from __future__ import annotations
@@ -23,17 +23,24 @@ class Captured:
 
 
 def capture(changes: Iterable[Change], selected: Collection[str]) -> Iterator[Captured]:
-    """The changes of the selected objects (lower-case names), numbered; an update that changed nothing is dropped."""
+    """
+    The changes of the selected objects (lower-case names), numbered.
+
+    A column that `before` does not have counts as changed (LastModifiedDate is always written anew). An update of an object
+    without stamps that changed nothing is dropped.
+    """
     sequence = 0
     for change in changes:
         if change.sobject.lower() not in selected:
             continue
-        changed = tuple(name for name, value in change.values.items() if _differs(change, name, value))
-        if change.kind is ChangeKind.UPDATE and not changed:
-            continue
+        changed: tuple[str, ...] = ()
+        if change.kind is ChangeKind.UPDATE:
+            before = change.before or {}
+            changed = tuple(name for name, value in change.values.items() if before.get(name, _UNKNOWN) != value)
+            if not changed:
+                continue
         sequence += 1
         yield Captured(sequence, change, changed)
 
 
-def _differs(change: Change, name: str, value: object) -> bool:
-    return change.before is None or change.before.get(name) != value
+_UNKNOWN = object()

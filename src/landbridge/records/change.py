@@ -46,3 +46,8 @@ class SaveResult:
     @property
     def success(self) -> bool:
         return not self.errors
+
+    @property
+    def enqueued(self) -> str | None:
+        """Of a published platform event its uuid: the reply is a success with an OPERATION_ENQUEUED entry in `errors`."""
+        return getattr(self.id, "uuid", None)

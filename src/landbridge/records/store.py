@@ -29,7 +29,6 @@ from landbridge.errors import (
     InvalidTypeForOperation,
     MalformedId,
     SalesforceError,
-    Unsupported,
 )
 from landbridge.ids import RecordId
 from landbridge.records.change import Change, ChangeKind, SaveResult
@@ -55,15 +54,25 @@ class MultipleMatches(Exception):
         self.found = tuple(found)
 
 
+Publish = Callable[[Tx, Access, Entity, Mapping[str, Any]], RecordId]
+"""Publishes a platform event: what a create of one is. Returns the id to answer, which carries the event's `uuid`."""
+
+
 class Store:
     """
     Writes records of one org. `captured` are the lower-case names of the objects whose changes are announced: only
     for them the values before an update are kept.
     """
 
-    def __init__(self, numbers: Numbers, captured: Callable[[], frozenset[str]] = frozenset) -> None:
+    def __init__(
+        self,
+        numbers: Numbers,
+        captured: Callable[[], frozenset[str]] = frozenset,
+        publish: Publish | None = None,
+    ) -> None:
         self.numbers = numbers
         self._captured = captured
+        self._publish = publish
         self._shapes: WeakKeyDictionary[Entity, Shape] = WeakKeyDictionary()
 
     def shape(self, entity: Entity) -> Shape:
@@ -78,6 +87,8 @@ class Store:
     def create(self, tx: Tx, catalog: Catalog, access: Access, entity: Entity, given: Mapping[str, Any]) -> RecordId:
         """Create one record from a JSON object. Returns its id; raises the SalesforceError of the first rule broken."""
         self._may(access, entity, "createable", "inserted")
+        if entity.kind is Kind.EVENT and self._publish is not None:
+            return self._publish(tx, access, entity, given)
         shape = self.shape(entity)
         return self._insert(tx, catalog, access, shape, prepare(shape, access, given, creating=True))
 
@@ -127,7 +138,7 @@ class Store:
     ) -> None:
         self._resolve(tx, catalog, access, shape, prepared)
         row = prepared.columns
-        wanted = tuple(row) if shape.name.lower() in self._captured() else ()
+        wanted = (*row, *shape.updated_stamps[1]) if self.is_captured(shape) else ()
         parts = shape.name_parts if not shape.name_parts or not row.keys().isdisjoint(shape.name_parts) else ()
         before = self._read(tx, shape, record_id, (*wanted, *parts))
         if parts:
@@ -139,7 +150,20 @@ class Store:
             row[column] = access.user_id
         self.write_row(tx, shape, record_id, row)
         kept = {name: before[name] for name in wanted} if wanted else None
+        if kept and parts:
+            kept["Name"] = person_name(before)
         tx.changes.append(Change(ChangeKind.UPDATE, shape.name, record_id, row, kept))
+
+    def is_captured(self, shape: Shape) -> bool:
+        """Whether changes of this object are announced."""
+        captured = self._captured()
+        return bool(captured) and shape.name.lower() in captured
+
+    def whole(self, tx: Tx, shape: Shape, record_id: RecordId) -> dict[str, Any]:
+        """Every stored value of a record that is there; empty for one that is not."""
+        columns = tuple(field.name for field in shape.entity.fields if field.stored)
+        found = tx.one(shape.read(columns), (record_id,))
+        return {} if found is None else dict(zip(columns, found[1:], strict=True))
 
     def write_row(self, tx: Tx, shape: Shape, record_id: RecordId, row: Mapping[str, Any]) -> None:
         """Write columns of one row. Raises DuplicateValue for a unique value that another live record has."""
@@ -239,8 +263,8 @@ class Store:
         """Whether this user may do this to this object at all."""
         if access.read_only:
             raise InsufficientAccess
-        if entity.kind is Kind.EVENT:
-            raise Unsupported(f"publishing {entity.name} (platform events come with the Events issue)")
+        if entity.kind is Kind.EVENT and (done != "inserted" or self._publish is None):
+            raise InvalidTypeForOperation(f"entity type cannot be {done}: {entity.sobject.label}", fields=())
         if not entity.sobject.flags.get(flag, True) or entity.kind in (Kind.SYSTEM, Kind.METADATA):
             if done == "inserted":
                 raise CannotInsertUpdate(f"entity type cannot be inserted: {entity.sobject.label}", fields=())

@@ -77,8 +77,12 @@ class Tx(Reader, Protocol):
         """A savepoint: what is done inside is undone when an exception leaves it."""
         ...
 
-    def immediately(self, event: Any) -> None:
-        """Keep an event that survives the rollback of its savepoint (not the loss of the group)."""
+    def immediately(self, work: Callable[[Tx], object]) -> None:
+        """
+        Run `work` as a unit of its own right behind this one, whatever becomes of this one (savepoints included).
+
+        It is lost only with the whole group. For what must survive a rollback: PublishImmediately events.
+        """
         ...
 
     def after_commit(self, call: Callable[[], None]) -> None:

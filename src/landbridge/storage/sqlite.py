@@ -105,7 +105,8 @@ def _too_complex(error: apsw.SQLError) -> Exception:
 class SQLiteTx:
     """One unit of work on the writer's connection. See `storage.Tx`."""
 
-    __slots__ = ("_commit", "_connection", "_database", "_key", "_rollback", "changes", "dirty", "now", "stamp", "unit")
+    __slots__ = ("_commit", "_connection", "_database", "_key", "_rollback", "behind", "changes", "dirty", "follower", "now",
+                 "stamp", "unit")  # fmt: skip
 
     def __init__(self, database: SQLiteDatabase, unit: Unit, now: datetime, stamp: str) -> None:
         self._database = database
@@ -117,6 +118,8 @@ class SQLiteTx:
         self.now = now
         self.stamp = stamp
         self.changes: list[Any] = []
+        self.behind: list[Callable[[SQLiteTx], object]] | None = None
+        self.follower: SQLiteTx | None = None
         self.dirty = False
 
     @property
@@ -171,8 +174,10 @@ class SQLiteTx:
             raise
         connection.execute("RELEASE nested")
 
-    def immediately(self, event: Any) -> None:
-        raise LandbridgeError("no event log is attached to this database: PublishImmediately comes with Events")
+    def immediately(self, work: Callable[[SQLiteTx], object]) -> None:
+        if self.behind is None:
+            self.behind = []
+        self.behind.append(work)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         if self._commit is None:
@@ -198,9 +203,16 @@ class SQLiteTx:
                 call()
 
     def undone(self) -> None:
-        """The whole unit was rolled back."""
+        """The whole unit was rolled back; `group_undone` if what stood behind it went too."""
         self.changes.clear()
         self._undo()
+
+    def group_undone(self) -> None:
+        """The group was rolled back, with what stood behind the unit."""
+        if self.follower is not None:
+            self.follower.undone()
+            self.follower = None
+        self.undone()
 
     def committed(self) -> None:
         """The unit is durable: let caches, rings and waiters change."""
@@ -422,6 +434,8 @@ class SQLiteDatabase:
             for tx, _, failure in outcomes:
                 if failure is None:
                     tx.committed()
+                if tx.follower is not None:
+                    tx.follower.committed()
             for waiting, (_, result, failure) in zip(group, outcomes, strict=True):
                 _tell(waiting, result, failure)
             for call in self._listeners:
@@ -442,7 +456,9 @@ class SQLiteDatabase:
                 while self._queue and len(group) < GROUP_UNITS:
                     waiting = self._queue.popleft()
                     group.append(waiting)
-                    outcomes.append(self._run_unit(SQLiteTx(self, waiting.unit, now, stamp), waiting.work))
+                    outcomes.append(self._run_unit(tx := SQLiteTx(self, waiting.unit, now, stamp), waiting.work))
+                    if tx.behind is not None:
+                        self.run_behind(tx)
                     if self.clock.monotonic() > deadline:
                         break
             except _NeedsSavepoints:
@@ -451,9 +467,10 @@ class SQLiteDatabase:
                 connection.execute("BEGIN IMMEDIATE")
                 for waiting in group:
                     # One by one, not `extend`: what ran must be known when the next one ends the transaction.
-                    outcomes.append(  # noqa: PERF401
-                        self._run_carefully(SQLiteTx(self, waiting.unit, now, stamp), waiting.work)
-                    )
+                    tx = SQLiteTx(self, waiting.unit, now, stamp)
+                    outcomes.append(self._run_carefully(tx, waiting.work))
+                    if tx.behind is not None:
+                        self.run_behind(tx)
             connection.execute("COMMIT")
         except BaseException:
             _undo(outcomes)
@@ -492,6 +509,23 @@ class SQLiteDatabase:
             return tx, None, _hide_internal(error)
         connection.execute("RELEASE unit")
         return tx, result, None
+
+    def run_behind(self, tx: SQLiteTx) -> None:
+        """Run what a unit left behind (`immediately`), as a unit of its own in the same group."""
+        connection, behind = self.writer, tx.behind or ()
+        follower = tx.follower = SQLiteTx(self, tx.unit, tx.now, tx.stamp)
+        connection.execute("SAVEPOINT behind")
+        try:
+            for work in behind:
+                work(follower)
+        except Exception:
+            follower.undone()
+            tx.follower = None
+            if not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO behind")
+            log.exception("what was to survive a unit failed", extra={"correlation_id": tx.unit.correlation_id})
+        connection.execute("RELEASE behind")
 
     def _lose(self, group: list[_Waiting], error: BaseException) -> None:
         """Nothing of the group was kept: roll back what may still be open, and tell every unit."""
@@ -556,6 +590,22 @@ class SQLiteDatabase:
         self._end_snapshot()
         for call in self._listeners:
             call()
+
+    def submit_behind(self, tx: SQLiteTx) -> None:
+        """What a transaction left behind that was undone: a unit of the next group."""
+        behind = tx.behind
+        if behind is None:
+            return
+
+        def work(own: SQLiteTx) -> None:
+            for one in behind:
+                one(own)
+
+        def done(_: None, error: BaseException | None) -> None:
+            if error is not None:
+                log.error("what was to survive a transaction failed", exc_info=error)
+
+        self.submit(work, tx.unit, done)
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
         return self._loop.call_later(seconds, call)
@@ -672,20 +722,25 @@ class SQLiteTransaction:
             if commit:
                 if tx.changes and self._database.capture is not None:
                     self._database.capture(tx)
+                if tx.behind is not None:
+                    self._database.run_behind(tx)
                 connection.execute("COMMIT")
         except BaseException as error:
             _rollback(connection)
-            tx.undone()
+            tx.group_undone()
             if isinstance(error, apsw.Error):
                 raise DatabaseLost(_lost(error)) from error
             raise
         else:
             if commit:
                 tx.committed()
+                if tx.follower is not None:
+                    tx.follower.committed()
                 self._database.after_lease_commit()
             else:
                 _rollback(connection)
                 tx.undone()
+                self._database.submit_behind(tx)
         finally:
             self._database.give_lease_back()
 
@@ -705,7 +760,7 @@ _Outcome = tuple[SQLiteTx, Any, BaseException | None]
 
 def _undo(outcomes: list[_Outcome]) -> None:
     for tx, _, _ in reversed(outcomes):
-        tx.undone()
+        tx.group_undone()
     outcomes.clear()
 
 

@@ -25,7 +25,7 @@ def status(call: Call) -> Reply:
             "objects": len(server.catalog),
             "catalog_version": server.catalog.version,
             "api_calls_today": server.limits.used,
-            "captured": sorted(server.captured),
+            "captured": sorted(server.events.captured),
         }
     )
 

@@ -30,7 +30,7 @@ from landbridge.errors import (
 from landbridge.ids import RecordId
 from landbridge.storage import DatabaseLost, Unit
 from landbridge.wire.http.message import JSON, Beside, Call, Handler, Needs, Reply, Request, Route
-from landbridge.wire.http.routing import RouteTable
+from landbridge.wire.http.routing import NEWEST, RouteTable
 
 if TYPE_CHECKING:
     from landbridge.server import Server
@@ -233,7 +233,9 @@ def unit(call: Call) -> Unit:
     """Who is behind a write: travels into events and the journal."""
     options = call.request.headers.get(b"sforce-call-options")
     match = _CLIENT.search(options.decode("latin-1")) if options is not None else None
-    return Unit(call.correlation_id, call.access.user_id, match[1].strip() if match else "rest")
+    version = call.version or NEWEST
+    origin = f"com/salesforce/api/rest/{version:.1f}"
+    return Unit(call.correlation_id, call.access.user_id, f"{origin};client={match[1].strip()}" if match else origin)
 
 
 def at_once(reply: Reply | Beside, tx: Any) -> Reply:

@@ -141,9 +141,15 @@ def _since(call: Call, name: bytes, modified: str | None, *, strict: bool) -> bo
 
 
 def saved(call: Call, entity: Entity, record_id: str, status: int, created: bool | None = None) -> Reply:
-    """The reply to a save. Key order as recorded; "created" came with later versions and stands last."""
+    """
+    The reply to a save. Key order as recorded; "created" came with later versions and stands last.
+
+    Of a published platform event: success with an OPERATION_ENQUEUED entry, an id that no record has (events.md section 4).
+    """
+    uuid = getattr(record_id, "uuid", None)
+    errors = b"" if uuid is None else b'{"statusCode":"OPERATION_ENQUEUED","message":"%b","fields":[]}' % uuid.encode()
     tail = b"" if created is None else b',"created":true' if created else b',"created":false'
-    body = b'{"id":"' + record_id.encode() + b'","success":true,"errors":[]' + tail + b"}"
+    body = b'{"id":"' + record_id.encode() + b'","success":true,"errors":[' + errors + b"]" + tail + b"}"
     location = f"{call.data_path}/sobjects/{entity.name}/{record_id}".encode()
     return Reply(status, body, headers=[(b"Location", location)])
 

@@ -1,0 +1,21 @@
+"""
+Events: one ordered, replayable log beside the data, platform events and change events alike.
+
+`model` (what an event is), `log` (append, read, wait), `topics` (names and filtered views), `schemas` and `avro` (how bytes
+look), `changes` (a record's change as an event), `publish`, `channels` (what is captured), `subscriptions`, `retention`.
+"""
+
+from landbridge.events import channels, log, schemas, subscriptions
+from landbridge.events.channels import Channels, Member
+from landbridge.events.log import EventLog, ReplayIdInvalid, SQLEventLog
+from landbridge.events.model import ChangeHeader, Draft, Event
+from landbridge.events.publish import Publisher
+from landbridge.events.subscriptions import Subscription, Subscriptions
+from landbridge.events.topics import Topic, Topics
+
+TABLES = (*log.TABLES, *schemas.TABLES, *channels.TABLES, *subscriptions.TABLES)
+
+__all__ = [
+    "TABLES", "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Member", "Publisher", "ReplayIdInvalid",
+    "SQLEventLog", "Subscription", "Subscriptions", "Topic", "Topics",
+]  # fmt: skip

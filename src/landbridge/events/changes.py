@@ -1,0 +1,178 @@
+"""
+From a record's change to its change event. Pure.
+
+A CREATE or UNDELETE carries every populated field, an UPDATE the changed ones and LastModifiedDate, a DELETE none. Compounds
+are nested (`Name.FirstName`); what became null is null in the values and named in `nulled_fields`.
+
+Source: `events.md` section 5; a CREATE's empty changedFields as documented there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from landbridge.events.model import ChangeHeader, Draft, change_entity
+from landbridge.events.schemas import ChangeShape, Schemas
+from landbridge.storage import Tx
+from landbridge.values import json_value
+
+OVERFLOW = 100_000
+"""Changes of one transaction above which the rest is announced by entity alone (GAP_OVERFLOW)."""
+LARGEST = 1024 * 1024
+"""Bytes of an event's values above which it is announced without them (GAP_*)."""
+NO_RECORD = "000000000000000AAA"
+ALWAYS_CHANGED = "LastModifiedDate"
+
+
+class RecordChange(Protocol):
+    """What a change is made of: `records.Change` is one. `values` are stored values by column."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def sobject(self) -> str: ...
+    @property
+    def record_id(self) -> str: ...
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the change events of one unit have in common. `timestamp` in epoch milliseconds."""
+
+    transaction_key: str
+    timestamp: int
+    number: int
+    user: str
+    origin: str
+
+
+class Captured(Protocol):
+    """A change of a selected object: `records.Captured` is one. `changed` names the columns of an UPDATE that differ."""
+
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def change(self) -> RecordChange: ...
+    @property
+    def changed(self) -> tuple[str, ...]: ...
+
+
+class Log(Protocol):
+    """What is asked of the log: how an object's changes look, and the number the next event gets."""
+
+    @property
+    def next_id(self) -> int: ...
+    @property
+    def schemas(self) -> Schemas: ...
+
+
+def drafts(captured: Iterable[Captured], tx: Tx, user: str, log: Log, new_uuid: Callable[[], str]) -> Iterator[Draft]:
+    """The change events of one unit, in order."""
+    frame = Frame(tx.key, int(tx.now.timestamp() * 1000), log.next_id, user, tx.unit.origin)
+    overflowed: set[str] = set()
+    for one in captured:
+        change, sequence = one.change, one.sequence
+        if sequence > OVERFLOW:
+            if change.sobject not in overflowed:
+                overflowed.add(change.sobject)
+                yield overflow(frame, change.sobject, OVERFLOW + len(overflowed), new_uuid())
+            continue
+        made = draft(frame, log.schemas.shape(change.sobject), change, one.changed, sequence, new_uuid())
+        yield made if _fits(made.values) else gap(frame, change, sequence, made.uuid)
+
+
+def _fits(values: Mapping[str, Any]) -> bool:
+    """Whether an event stays within 1 MB: only texts are long, and only long ones are measured."""
+    size = sum(len(value) for value in values.values() if isinstance(value, str))
+    return size < LARGEST // 6 or len(msgspec.json.encode(values)) <= LARGEST
+
+
+def draft(
+    frame: Frame, shape: ChangeShape, change: RecordChange, changed: Collection[str], sequence: int, uuid: str
+) -> Draft:
+    """The event of one change; `changed` names the columns of an UPDATE that differ."""
+    kind = str(change.kind)
+    values: dict[str, Any] = {}
+    names: tuple[str, ...] = ()
+    nulled: tuple[str, ...] = ()
+    if kind == "UPDATE":
+        values, names, nulled = _updated(shape, change.values, changed)
+    elif kind != "DELETE":
+        values = _populated(shape, change.values)
+    return _draft(frame, change, kind, sequence, uuid, values, names, nulled)
+
+
+def _draft(
+    frame: Frame, change: RecordChange, kind: str, sequence: int, uuid: str, values: dict[str, Any],
+    names: tuple[str, ...], nulled: tuple[str, ...],
+) -> Draft:  # fmt: skip
+    header = ChangeHeader(
+        change.sobject, (str(change.record_id),), kind, frame.origin, frame.transaction_key, sequence, frame.timestamp,
+        frame.number, frame.user, nulled, (), names,
+    )  # fmt: skip
+    return Draft(change_entity(change.sobject), uuid, str(change.record_id), frame.user, values, header)
+
+
+def _populated(shape: ChangeShape, stored: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    columns, types = shape.columns, shape.types
+    for column, value in stored.items():
+        if value is None:
+            continue
+        place = columns.get(column)
+        if place is not None:
+            _put(values, place, json_value(types[column], value))
+    return values
+
+
+def _updated(
+    shape: ChangeShape, stored: Mapping[str, Any], changed: Collection[str]
+) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
+    values: dict[str, Any] = {}
+    names: list[str] = []
+    nulled: list[str] = []
+    for column in changed:
+        place = shape.columns.get(column)
+        if place is None:
+            continue
+        field, part = place
+        name = field if part is None else f"{field}.{part}"
+        names.append(name)
+        value = stored[column]
+        if value is None:
+            nulled.append(name)
+            _put(values, place, None)
+        else:
+            _put(values, place, json_value(shape.types[column], value))
+    return values, tuple(sorted(names)), tuple(sorted(nulled))
+
+
+def _put(values: dict[str, Any], place: tuple[str, str | None], value: Any) -> None:
+    field, part = place
+    if part is None:
+        values[field] = value
+    else:
+        inner = values.get(field)
+        if inner is None:
+            inner = values[field] = {}
+        inner[part] = value
+
+
+def gap(frame: Frame, change: RecordChange, sequence: int, uuid: str) -> Draft:
+    """What is announced when an event would be too large: the header alone, as GAP_CREATE and so on."""
+    return _draft(frame, change, f"GAP_{change.kind}", sequence, uuid, {}, (), ())
+
+
+def overflow(frame: Frame, sobject: str, sequence: int, uuid: str) -> Draft:
+    """One event for all further changes of an object in a transaction of more than OVERFLOW changes."""
+    header = ChangeHeader(
+        sobject, (NO_RECORD,), "GAP_OVERFLOW", frame.origin, frame.transaction_key, sequence, frame.timestamp, frame.number,
+        frame.user,
+    )  # fmt: skip
+    return Draft(change_entity(sobject), uuid, NO_RECORD, frame.user, {}, header)

@@ -1,0 +1,411 @@
+"""
+The event log: append inside the unit that makes the change, read by position, wait without polling.
+
+Numbers. A replay id is given by the one writer when it appends, so ids appear in commit order. What was rolled back leaves a
+gap. The next number is the greatest ever kept plus one: `lb_event_mark` remembers how far retention has trimmed, so that an
+empty log does not start anew.
+
+Positions. A reader is at a replay id and gets what comes after it. Any id from the trim mark to the tip is a position, also one
+of another topic's event (keep-alives hand out the tip). Beyond either end `start` raises ReplayIdInvalid: nobody skips
+trimmed events without being told.
+
+Channels. The log has one entry per entity topic; a channel reads the entities it has, filtered, under the same ids.
+
+Source: ARCHITECTURE, decision 3 and *Decided already*; `events.md` sections 3, 4 and 7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from landbridge.clock import Clock
+from landbridge.errors import Unsupported
+from landbridge.events.channels import Channels
+from landbridge.events.model import ChangeHeader, Draft, Event, topic_of
+from landbridge.events.payload import Form
+from landbridge.events.ring import Ring, after
+from landbridge.events.schemas import Schemas
+from landbridge.events.topics import Predicate, Topic, Topics
+from landbridge.schema import Catalog
+from landbridge.storage import Database, Reader, Tx
+from landbridge.values import format_datetime
+
+log = logging.getLogger(__name__)
+
+TABLES = (
+    "CREATE TABLE lb_event (id INTEGER PRIMARY KEY NOT NULL, topic TEXT NOT NULL, uuid TEXT NOT NULL, key TEXT NOT NULL, "
+    "schema_id TEXT NOT NULL, created TEXT NOT NULL, created_by TEXT NOT NULL, transaction_key TEXT NOT NULL, "
+    "payload BLOB NOT NULL, header BLOB)",
+    "CREATE INDEX lb_event_topic ON lb_event (topic, id)",
+    "CREATE TABLE lb_event_mark (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID",
+)
+
+APPEND = "INSERT INTO lb_event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = "id, topic, uuid, key, schema_id, created, created_by, transaction_key, payload, header"
+NEWEST = "SELECT max(id) FROM lb_event"
+TRIMMED = "SELECT value FROM lb_event_mark WHERE name = 'trimmed'"
+# One topic goes along its index; several go along the ids (the + keeps SQLite from sorting index ranges).
+READ_ONE = f"SELECT {_COLUMNS} FROM lb_event WHERE topic = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?"
+READ_ALL = f"SELECT {_COLUMNS} FROM lb_event WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+
+SCAN = 2_000
+"""How many entries of other topics one `scan` of the database walks over before it says how far it came."""
+ENCODED = 4_096
+"""How many events' bytes are kept encoded, in each form."""
+
+LATEST, EARLIEST = -1, -2
+
+
+class ReplayIdInvalid(Exception):
+    """A replay id that is none of this log, or one whose events retention has trimmed."""
+
+    def __init__(self, replay: int) -> None:
+        super().__init__(
+            f"The replayId {replay} you provided was invalid. Please provide a valid ID, -2 to replay all events, or -1 to "
+            "replay only new events."
+        )
+        self.replay = replay
+
+
+class Scanned(NamedTuple):
+    """What a look into the log found: the events, and the replay id up to which everything has been looked at."""
+
+    events: list[Event]
+    upto: int
+
+
+class EventLog(Protocol):
+    """The seam of the log: what every implementation promises (`tests/support/event_log.py` is its contract)."""
+
+    def topic(self, name: str) -> Topic | None:
+        """The topic of that name, whatever its case; None for none. Raises Unsupported for kinds we do not have."""
+        ...
+
+    def append(self, tx: Tx, drafts: Iterable[Draft]) -> list[int]:
+        """Append inside the unit; their replay ids, rising. Nothing is visible to readers before the commit."""
+        ...
+
+    def tip(self) -> int:
+        """The newest committed replay id; 0 for a log that never had one."""
+        ...
+
+    def start(self, topic: Topic, *, replay: int) -> int:
+        """
+        The position a subscriber begins at: -1 after the tip, -2 before the earliest kept event, n after n.
+
+        Raises ReplayIdInvalid.
+        """
+        ...
+
+    def read(self, topic: Topic, after: int, limit: int) -> list[Event]:
+        """At most `limit` committed events of the topic after a position, in order."""
+        ...
+
+    def scan(self, topic: Topic, after: int, limit: int) -> Scanned:
+        """
+        As `read`, bounded: it may stop before the tip with fewer events, and says how far it looked.
+
+        A reader keeps `upto` as its position, so that it never walks twice over what is not for it.
+        """
+        ...
+
+    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Have `call` called after each commit that appended; returns what ends it."""
+        ...
+
+    async def wait(self, topic: Topic, after: int) -> None:
+        """Return once the topic has an event after that position; at once if it has one now."""
+        ...
+
+    def avro(self, event: Event) -> bytes:
+        """The Avro payload under the event's own schema; encoded once, shared."""
+        ...
+
+    def json(self, event: Event) -> bytes:
+        """The `data` object of a CometD message; encoded once, shared."""
+        ...
+
+    def schema(self, schema_id: str) -> bytes | None:
+        """A schema as JSON, with `uuid`; None for none. Schemas of old events stay."""
+        ...
+
+
+class SQLEventLog:
+    """The log in the org's database. See `EventLog`."""
+
+    captured: frozenset[str]
+    """The objects whose changes are announced, in lower case."""
+
+    def __init__(
+        self,
+        db: Database,
+        catalog: Callable[[], Catalog],
+        clock: Clock,
+        compile_filter: Callable[[str, str], Predicate] | None = None,
+    ) -> None:
+        self._db = db
+        self._catalog = catalog
+        self._clock = clock
+        self._compile = compile_filter or _no_filters
+        self.schemas = Schemas(catalog)
+        self.channels = Channels()
+        self._topics: Topics | None = None
+        self._trimmed, newest = db.read_now(_ends)
+        self._next = newest + 1
+        self._ring = Ring(newest)
+        self._fresh: list[Event] = []
+        self._waiting: dict[asyncio.Future[None], Topic] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._avro: OrderedDict[int, bytes] = OrderedDict()
+        self._forms: dict[str, Form] = {}
+        self._json: OrderedDict[int, bytes] = OrderedDict()
+        db.listen(self._committed)
+
+    # --- topics --------------------------------------------------------------------------------------------------
+
+    @property
+    def topics(self) -> Topics:
+        """The topics of the catalogue and the channels as they are now."""
+        catalog = self._catalog()
+        topics = self._topics
+        if topics is None or topics.catalog is not catalog or topics.channels is not self.channels:
+            topics = self._topics = Topics(
+                catalog, self.channels, lambda entity: self.schemas.newest(entity).id, self._compile
+            )
+        return topics
+
+    def topic(self, name: str) -> Topic | None:
+        return self.topics.get(name)
+
+    @property
+    def channels(self) -> Channels:
+        """Which entities are captured, and the custom channels."""
+        return self._channels
+
+    @channels.setter
+    def channels(self, channels: Channels) -> None:
+        self._channels = channels
+        self.captured = channels.captured
+
+    def _now(self, topic: Topic) -> Topic:
+        """A topic as it is now: members come and go while a subscriber holds it."""
+        return topic if topic.plain else self.topics.get(topic.name) or topic
+
+    # --- appending -----------------------------------------------------------------------------------------------
+
+    def append(self, tx: Tx, drafts: Iterable[Draft]) -> list[int]:
+        created = format_datetime(tx.now)
+        key = tx.key
+        made: list[tuple[Event, int]] = []
+        ids = []
+        for draft in drafts:
+            schema = self.schemas.newest(draft.entity)
+            self.schemas.keep(tx, schema)
+            replay_id = self._next
+            self._next = replay_id + 1
+            topic = topic_of(draft.entity)
+            payload = msgspec.json.encode(draft.values)
+            head = None if draft.header is None else msgspec.json.encode(draft.header)
+            tx.run(APPEND, (
+                replay_id, topic, draft.uuid, draft.key, schema.id, created, draft.created_by, key, payload, head,
+            ))  # fmt: skip
+            event = Event(replay_id, topic, draft.entity, draft.uuid, draft.key, schema.id, created, draft.created_by, key,
+                          draft.values, draft.header)  # fmt: skip
+            made.append((event, len(payload)))
+            ids.append(replay_id)
+        if made:
+            tx.after_commit(lambda: self._push(made))
+        return ids
+
+    @property
+    def next_id(self) -> int:
+        """The replay id that the next append begins with."""
+        return self._next
+
+    def _push(self, made: Iterable[tuple[Event, int]]) -> None:
+        for event, size in made:
+            self._ring.push(event, size)
+            self._fresh.append(event)
+
+    def _committed(self) -> None:
+        """After a group's commit: tell who listens, wake who waits for one of these events."""
+        if not self._fresh:
+            return
+        fresh, self._fresh = self._fresh, []
+        if self._waiting:
+            self._wake(fresh)
+        for call in tuple(self._listeners):
+            try:
+                call()
+            except Exception:
+                log.exception("a listener of the event log failed")
+
+    def _wake(self, fresh: Sequence[Event]) -> None:
+        known: dict[str, bool] = {}
+        for future, topic in list(self._waiting.items()):
+            if topic.name not in known:
+                now = self._now(topic)
+                known[topic.name] = any(now.accepts(event) for event in fresh)
+            if known[topic.name]:
+                del self._waiting[future]
+                if not future.done():
+                    future.set_result(None)
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def tip(self) -> int:
+        return max(self._ring.tip, self._trimmed)
+
+    @property
+    def trimmed(self) -> int:
+        """The replay id up to which retention has let events go."""
+        return self._trimmed
+
+    def start(self, topic: Topic, *, replay: int) -> int:
+        del topic
+        if replay == LATEST:
+            return self.tip()
+        if replay == EARLIEST:
+            return self._trimmed
+        if not self._trimmed <= replay <= self.tip() or replay < 0:
+            raise ReplayIdInvalid(replay)
+        return replay
+
+    def read(self, topic: Topic, after: int, limit: int) -> list[Event]:
+        found, position, tip = self.scan(topic, after, limit)[0], after, self.tip()
+        while not found:
+            found, position = self.scan(topic, position, limit)
+            if position >= tip:
+                break
+        return found
+
+    def scan(self, topic: Topic, after: int, limit: int) -> Scanned:
+        if limit <= 0 or after >= self._ring.tip:
+            return Scanned([], max(after, self.tip()) if limit > 0 else after)
+        topic = self._now(topic)
+        if after >= self._ring.floor:
+            return self._scan_ring(topic, after, limit)
+        return self._db.read_now(lambda reader: self._scan_database(reader, topic, after, limit))
+
+    def _scan_ring(self, topic: Topic, position: int, limit: int) -> Scanned:
+        ring, tip = self._ring, self._ring.tip
+        if len(topic.entities) == 1:
+            held = ring.of(topic.entities[0])
+            first = after(held, position)
+            if topic.plain:
+                found = list(held[first : first + limit])
+                return Scanned(found, found[-1].replay_id if len(found) == limit else tip)
+        else:
+            held = ring.all
+            first = after(held, position)
+        found = []
+        for index in range(first, len(held)):
+            event = held[index]
+            if topic.accepts(event):
+                found.append(event)
+                if len(found) == limit:
+                    return Scanned(found, event.replay_id)
+        return Scanned(found, tip)
+
+    def _scan_database(self, reader: Reader, topic: Topic, position: int, limit: int) -> Scanned:
+        """The way of a reader who catches up. Up to the ring's floor; from there the ring goes on."""
+        floor = self._ring.floor
+        if len(topic.entities) == 1:
+            wanted = limit if topic.plain else SCAN
+            rows = reader.all(READ_ONE, (topic.entities[0], position, floor, wanted))
+        else:
+            wanted = SCAN
+            rows = reader.all(READ_ALL, (position, floor, wanted))
+        found: list[Event] = []
+        for row in rows:
+            if row[1] not in topic.entities:
+                continue
+            event = _event(row)
+            if topic.accepts(event):
+                found.append(event)
+                if len(found) == limit:
+                    return Scanned(found, event.replay_id)
+        return Scanned(found, rows[-1][0] if len(rows) == wanted else floor)
+
+    # --- waiting -------------------------------------------------------------------------------------------------
+
+    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
+        self._listeners.append(call)
+        return lambda: self._listeners.remove(call)
+
+    async def wait(self, topic: Topic, after: int) -> None:
+        position = after
+        while True:
+            found, position = self.scan(topic, position, 1)
+            if found:
+                return
+            if position < self.tip():
+                await self._clock.sleep(0)  # a long walk through others' events lets the loop breathe
+                continue
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting[future] = topic
+            try:
+                await future
+            finally:
+                self._waiting.pop(future, None)
+
+    # --- bytes ---------------------------------------------------------------------------------------------------
+
+    def avro(self, event: Event) -> bytes:
+        return _cached(self._avro, event, lambda one: self.form(one.schema_id).avro(one))
+
+    def json(self, event: Event) -> bytes:
+        return _cached(self._json, event, lambda one: self.form(one.schema_id).json(one))
+
+    def form(self, schema_id: str) -> Form:
+        """A schema with its encoders, compiled once. Raises KeyError for none."""
+        form = self._forms.get(schema_id)
+        if form is None:
+            schema = self._db.read_now(lambda reader: self.schemas.find(reader, schema_id))
+            if schema is None:
+                raise KeyError(schema_id)
+            form = self._forms[schema_id] = Form(schema)
+        return form
+
+    def schema(self, schema_id: str) -> bytes | None:
+        found = self._db.read_now(lambda reader: self.schemas.find(reader, schema_id))
+        return None if found is None else found.json
+
+
+def _cached(cache: OrderedDict[int, bytes], event: Event, encode: Callable[[Event], bytes]) -> bytes:
+    found = cache.get(event.replay_id)
+    if found is None:
+        found = cache[event.replay_id] = encode(event)
+        if len(cache) > ENCODED:
+            cache.popitem(last=False)
+    return found
+
+
+def _ends(reader: Any) -> tuple[int, int]:
+    """How far the log was trimmed, and its newest replay id."""
+    row = reader.one(TRIMMED)
+    trimmed = 0 if row is None else row[0]
+    newest = reader.one(NEWEST)
+    return trimmed, max(trimmed, newest[0] or 0)
+
+
+def _no_filters(text: str, entity: str) -> Predicate:
+    raise Unsupported(f"the filter {text!r} of a channel member ({entity})")
+
+
+_HEADER = msgspec.json.Decoder(ChangeHeader)
+_VALUES = msgspec.json.Decoder(dict[str, Any])
+
+
+def _event(row: Sequence[Any]) -> Event:
+    replay_id, topic, uuid, key, schema_id, created, created_by, transaction_key, payload, header = row
+    return Event(
+        replay_id, topic, topic.rpartition("/")[2], uuid, key, schema_id, created, created_by, transaction_key,
+        _VALUES.decode(payload), None if header is None else _HEADER.decode(header),
+    )  # fmt: skip

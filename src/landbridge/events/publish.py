@@ -1,0 +1,125 @@
+"""
+Publishing platform events: checks, then an entry of the log.
+
+Checks are the caller's (a function of the records room, handed in): field types, required fields, unknown names. Here are
+size, allocation, the key, and when the entry is made: with the unit's commit (PublishAfterCommit) or whatever becomes of the
+unit (PublishImmediately).
+
+Source: `events.md` sections 2 and 7; `rest.md` for the reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from landbridge.access import Access
+from landbridge.errors import InvalidEventInput, LimitExceeded
+from landbridge.events.log import SQLEventLog
+from landbridge.events.model import Draft
+from landbridge.ids import RecordId, checksum
+from landbridge.schema.catalog import Entity
+from landbridge.storage import Tx
+
+LARGEST = 1024 * 1024
+"""Bytes of one event message (documented: 1 MB)."""
+IMMEDIATELY = "PublishImmediately"
+_NO_RECORD = "xx0000000001"
+"""What stands behind the key prefix in the id of a publish reply (recorded): no record has it."""
+
+
+class Enqueued(str):
+    """The id a publish answers with, and what it was about: `uuid`, `replay_id` (None until an immediate one is kept)."""
+
+    __slots__ = ("replay_id", "uuid")
+    uuid: str
+    replay_id: int | None
+
+
+class Allocation(Protocol):
+    """Counts what is published in an hour."""
+
+    def take_published(self, tx: Tx, count: int) -> bool:
+        """Whether so many more may be published now; counted if so, given back if `tx` is undone."""
+        ...
+
+
+Check = Callable[[Entity, Access, Mapping[str, Any]], dict[str, Any]]
+"""Field values as a caller gave them -> JSON values by API name, nulls left out. Raises SalesforceErrors."""
+
+
+class Publisher:
+    """Publishes into one log."""
+
+    def __init__(
+        self,
+        log: SQLEventLog,
+        check: Check,
+        allocation: Allocation,
+        new_uuid: Callable[[], str],
+        partition_key: Callable[[str], str | None] = lambda entity: None,
+    ) -> None:
+        self._log = log
+        self._check = check
+        self._allocation = allocation
+        self._new_uuid = new_uuid
+        self._partition_key = partition_key
+
+    def publish(
+        self, tx: Tx, access: Access, entity: Entity, values: Mapping[str, Any], *, direct: bool = False
+    ) -> Enqueued:
+        """
+        Publish one event of a platform event entity.
+
+        `direct`: the unit does nothing else, so an immediate event needs no way around its savepoint and its replay id is
+        known. Raises the SalesforceError of the first rule broken; nothing is kept then.
+        """
+        draft = self.draft(access, entity, self._check(entity, access, values))
+        return self.enqueue(tx, entity, draft, direct=direct)
+
+    def draft(self, access: Access, entity: Entity, checked: dict[str, Any]) -> Draft:
+        """The event of checked values. Raises InvalidEventInput for one over 1 MB."""
+        if len(msgspec.json.encode(checked)) > LARGEST:
+            raise InvalidEventInput(f"an event of {entity.name} is larger than {LARGEST} bytes")
+        uuid = self._new_uuid()
+        return Draft(entity.name, uuid, self._key(entity, checked, uuid), str(access.user_id), checked)
+
+    def enqueue(self, tx: Tx, entity: Entity, draft: Draft, *, direct: bool = False) -> Enqueued:
+        """Count it and put it into the log, or behind the unit."""
+        if not self._allocation.take_published(tx, 1):
+            raise LimitExceeded("platform events published in an hour")
+        replay_id: int | None = None
+        if entity.sobject.publish_behavior == IMMEDIATELY and not direct:
+            self._behind(tx, draft)
+        else:
+            replay_id = self._log.append(tx, (draft,))[0]
+        found = Enqueued(_dummy_id(entity.key_prefix or "e00"))
+        found.uuid, found.replay_id = draft.uuid, replay_id
+        return found
+
+    def _behind(self, tx: Tx, draft: Draft) -> None:
+        """Keep it whatever becomes of the unit; what the unit's end gives back of the allocation is taken again."""
+        given_back: list[bool] = []
+        tx.on_rollback(lambda: given_back.append(True))
+
+        def work(own: Tx) -> None:
+            if given_back:
+                self._allocation.take_published(own, 1)
+            self._log.append(own, (draft,))
+
+        tx.immediately(work)
+
+    def _key(self, entity: Entity, values: Mapping[str, Any], uuid: str) -> str:
+        """The value of the configured partition key (null is the empty text, as documented), else the uuid."""
+        field = self._partition_key(entity.name)
+        if field is None or field == "EventUuid":
+            return uuid
+        value = values.get(field)
+        return "" if value is None else str(value)
+
+
+def _dummy_id(prefix: str) -> RecordId:
+    id15 = prefix + _NO_RECORD
+    return RecordId(id15 + checksum(id15))

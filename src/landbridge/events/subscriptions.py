@@ -1,0 +1,101 @@
+"""
+Subscriptions the server knows by name, with how far each is: what EventBusSubscriber shows.
+
+`read_to`: the replay id up to which events were taken over; `done_to`: up to which all are settled; `oldest_open`: the
+oldest one taken over and not settled, None when none is. They move inside the unit that does the work.
+
+Source: ARCHITECTURE (watermarks); the object `events.md` section 6.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from landbridge.storage import Reader, Tx
+
+TABLES = (
+    "CREATE TABLE lb_subscription (name TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, topic TEXT NOT NULL, "
+    "state TEXT NOT NULL, read_to INTEGER NOT NULL, done_to INTEGER NOT NULL, oldest_open INTEGER, "
+    "retries INTEGER NOT NULL DEFAULT 0, last_error TEXT, moved TEXT NOT NULL) WITHOUT ROWID",
+)
+
+_COLUMNS = "name, kind, topic, state, read_to, done_to, oldest_open, retries, last_error"
+ENSURE = """
+    INSERT INTO lb_subscription (name, kind, topic, state, read_to, done_to, moved) VALUES (?1, ?2, ?3, 'Running', ?4, ?4, ?5)
+    ON CONFLICT (name) DO NOTHING
+"""
+GET = f"SELECT {_COLUMNS} FROM lb_subscription WHERE name = ?"
+ALL = f"SELECT {_COLUMNS} FROM lb_subscription ORDER BY name"
+MOVE = "UPDATE lb_subscription SET read_to = ?, done_to = ?, oldest_open = ?, moved = ? WHERE name = ?"
+SET_STATE = "UPDATE lb_subscription SET state = ?, last_error = ?, retries = ?, moved = ? WHERE name = ?"
+REMOVE = "DELETE FROM lb_subscription WHERE name = ?"
+
+
+class _Keep:
+    """Stands for "as it is"."""
+
+
+KEEP = _Keep()
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """One named reader of a topic. `kind`: `managed`, `flow`, ...; `state`: Running, Error, Suspended, Expired."""
+
+    name: str
+    kind: str
+    topic: str
+    state: str
+    read_to: int
+    done_to: int
+    oldest_open: int | None = None
+    retries: int = 0
+    last_error: str | None = None
+
+
+class Subscriptions:
+    """The table of them; no state of its own."""
+
+    def ensure(self, tx: Tx, name: str, kind: str, topic: str, start: int) -> Subscription:
+        """The subscription of that name, made with its position after the replay id `start` when it is new."""
+        tx.run(ENSURE, (name, kind, topic, start, tx.stamp))
+        found = self.get(tx, name)
+        assert found is not None
+        return found
+
+    def get(self, reader: Reader, name: str) -> Subscription | None:
+        """The subscription of that name, None where there is none."""
+        row = reader.one(GET, (name,))
+        return None if row is None else Subscription(*row)
+
+    def all(self, reader: Reader) -> list[Subscription]:
+        """Every subscription, by name."""
+        return [Subscription(*row) for row in reader.all(ALL)]
+
+    def move(
+        self,
+        tx: Tx,
+        name: str,
+        *,
+        read_to: int | None = None,
+        done_to: int | None = None,
+        oldest_open: int | _Keep | None = KEEP,
+    ) -> None:
+        """Set positions; those not given stay. Raises KeyError for no such subscription."""
+        found = self.get(tx, name)
+        if found is None:
+            raise KeyError(name)
+        opened: Any = found.oldest_open if isinstance(oldest_open, _Keep) else oldest_open
+        tx.run(MOVE, (
+            found.read_to if read_to is None else read_to, found.done_to if done_to is None else done_to, opened, tx.stamp,
+            name,
+        ))  # fmt: skip
+
+    def set_state(self, tx: Tx, name: str, state: str, *, error: str | None = None, retries: int = 0) -> None:
+        """Say how a subscription fares."""
+        tx.run(SET_STATE, (state, error, retries, tx.stamp, name))
+
+    def remove(self, tx: Tx, name: str) -> None:
+        """Forget a subscription and its position."""
+        tx.run(REMOVE, (name,))

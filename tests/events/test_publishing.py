@@ -1,0 +1,109 @@
+"""Platform events over REST: what is answered, what lands in the log, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.events.conftest import FIELD, event_object
+from tests.support.running import RunningOrg
+
+ledger = pytest.mark.ledger
+
+
+@ledger("events.publish", "observed", "the publish reply of events.md section 4 (Postman collection)")
+def test_publishing_answers_operation_enqueued_and_lands_in_the_log(bus: RunningOrg, tail: Any) -> None:
+    events = tail("/event/Later__e")
+
+    reply = bus.data(
+        "POST", "/sobjects/Later__e", {"Needed__c": "a", "Amount__c": 2, "Moment__c": "2026-01-02T03:04:05Z"}
+    )
+
+    assert reply.status == 201
+    assert list(reply.json) == ["id", "success", "errors"]
+    assert reply.json["success"] is True
+    prefix = bus.data("GET", "/sobjects/Later__e/describe").json["keyPrefix"]
+    assert reply.json["id"] == f"{prefix}xx0000000001AAA"
+    assert reply.headers["location"] == f"/services/data/v67.0/sobjects/Later__e/{reply.json['id']}"
+    (event,) = events.events()
+    assert reply.json["errors"] == [{"statusCode": "OPERATION_ENQUEUED", "message": event.uuid, "fields": []}]
+    assert event.topic == "/event/Later__e"
+    assert event.values == {
+        "Needed__c": "a",
+        "Amount__c": 2.0,
+        "Flag__c": False,
+        "Moment__c": "2026-01-02T03:04:05.000+0000",
+    }
+    assert event.created_by == bus.ready["user_id"]
+    assert event.key == event.uuid
+
+
+@ledger("events.json", "documented", "events.md section 3: payload with every field, replayId, EventUuid, EventApiName")
+def test_an_event_as_json_has_every_field(bus: RunningOrg, tail: Any) -> None:
+    events = tail("/event/Later__e")
+    bus.create("Later__e", Needed__c="a", Moment__c="2026-01-02T03:04:05Z")
+
+    (event,) = events.events()
+    data = events.json(event)
+
+    assert data["schema"] == event.schema_id
+    assert data["event"] == {"replayId": event.replay_id, "EventUuid": event.uuid, "EventApiName": "Later__e"}
+    payload = data["payload"]
+    assert list(payload)[:2] == ["CreatedDate", "CreatedById"]
+    assert payload["CreatedDate"].endswith("Z")
+    assert payload["Moment__c"] == "2026-01-02T03:04:05.000Z"
+    assert payload["Text__c"] is None
+
+
+@ledger("events.checks", "documented", "events.md section 2: field types allowed; errors as for records")
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({}, "REQUIRED_FIELD_MISSING"),
+        ({"Needed__c": "a", "Nothing__c": 1}, "INVALID_FIELD"),
+        ({"Needed__c": "a", "Amount__c": "x"}, "JSON_PARSER_ERROR"),
+        ({"Needed__c": "a" * 81}, "STRING_TOO_LONG"),
+        ({"Needed__c": "a", "ReplayId": "1"}, "INVALID_FIELD_FOR_INSERT_UPDATE"),
+    ],
+)
+def test_what_breaks_the_schema_is_refused_and_leaves_nothing(
+    bus: RunningOrg, tail: Any, values: dict[str, Any], code: str
+) -> None:
+    events = tail("/event/Later__e")
+
+    reply = bus.data("POST", "/sobjects/Later__e", values)
+
+    assert (reply.status, reply.error) == (400, code)
+    assert events.events() == []
+
+
+@ledger("error.InvalidEventInput", "guessed", "1 MB documented (events.md section 2), the code chosen from the WSDL's")
+def test_an_event_over_one_megabyte_is_refused(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "objects" / "Big__e"
+    folder.mkdir(parents=True)
+    long = "<type>LongTextArea</type><length>131072</length><visibleLines>3</visibleLines>"
+    fields = [FIELD.format(f"Long{n}__c", long) for n in range(9)]
+    (folder / "Big__e.object-meta.xml").write_text(event_object("PublishAfterCommit", *fields))
+    with RunningOrg(home=home, source=(tmp_path,)) as org:
+        fits = org.data("POST", "/sobjects/Big__e", {f"Long{n}__c": "x" * 130_000 for n in range(8)})
+        reply = org.data("POST", "/sobjects/Big__e", {f"Long{n}__c": "x" * 130_000 for n in range(9)})
+        tip = org.door.server.events.tip()
+
+    assert fits.status == 201
+    assert (reply.status, reply.error) == (400, "INVALID_EVENT_INPUT")
+    assert tip == 1
+
+
+@ledger("error.LimitExceeded", "documented", "events.md section 2: LIMIT_EXCEEDED when the hourly allocation is spent")
+def test_the_hourly_allocation_is_counted_enforced_and_reported(home: Path, source: Path) -> None:
+    with RunningOrg(home=home, source=(source,), hourly_published_events=3) as org:
+        statuses = [org.data("POST", "/sobjects/Later__e", {"Needed__c": "a"}).status for _ in range(3)]
+        refused = org.data("POST", "/sobjects/Later__e", {"Needed__c": "a"})
+        org.data("POST", "/sobjects/Later__e", {})
+        limits = org.data("GET", "/limits").json
+
+    assert statuses == [201, 201, 201]
+    assert (refused.status, refused.error) == (400, "LIMIT_EXCEEDED")
+    assert limits["HourlyPublishedPlatformEvents"] == {"Max": 3, "Remaining": 0}
