@@ -57,6 +57,13 @@ class Settings:
     request_timeout: float = 120.0
     idle_timeout: float = 75.0
     max_connections: int = 4096
+    callout_limits: bool = True
+    """Whether a handler run has a budget of 100 callouts and 120 seconds of them."""
+    callout_log_body: int = 4096
+    callout_log_age: float = 30 * 86400.0
+    callout_log_size: int = 256 * 1024 * 1024
+    seal_key: str | None = None
+    """Base64 of the 32 bytes that seal secrets; by default in the data folder's file `key`."""
     home: Path | None = None
     """Where what all orgs of this user share is kept (the local CA); by default `~/.landbridge`."""
 
@@ -65,7 +72,7 @@ class Settings:
         return f"Settings({', '.join(shown)})"
 
 
-SECRETS = frozenset({"password", "security_token", "connected_app", "access_token"})
+SECRETS = frozenset({"password", "security_token", "connected_app", "access_token", "seal_key"})
 
 
 def environment() -> dict[str, str]:

@@ -6,12 +6,16 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from landbridge import auth, events, limits, records, schema, soql
+import msgspec
+
+from landbridge import auth, callouts, events, limits, records, schema, soql
 from landbridge.access import Access
 from landbridge.auth import Apps, Credentials, Grants, Passwords, Seal, Sessions
 from landbridge.auth.credentials import open_credentials
+from landbridge.callouts import Callouts
 from landbridge.chance import Chance
 from landbridge.clock import Clock
 from landbridge.config import Settings
@@ -37,7 +41,10 @@ log = logging.getLogger(__name__)
 MIGRATIONS = (
     Migration(1, (*schema.TABLES, *records.TABLES, *limits.TABLES, *auth.TABLES, *soql.TABLES)),
     Migration(2, (*events.TABLES, *limits.HOUR_TABLES)),
+    Migration(3, callouts.TABLES),
 )
+SYSTEM_OBJECTS = callouts.OBJECTS
+"""Objects that rooms register over their own tables: read-only, made and upgraded like the standard ones."""
 HOUSEKEEPING = 1.0
 """Seconds between looks at what is counted in memory and has to be kept."""
 
@@ -71,6 +78,8 @@ class Server:
     publisher: Publisher
     subscriptions: Subscriptions
     credentials: Credentials
+    seal: Seal
+    callouts: Callouts
     apps: Apps
     passwords: Passwords
     sessions: Sessions
@@ -95,6 +104,7 @@ class Server:
             server._open_storage()
             await server._open_org()
             await server._open_logins()
+            server._open_callouts()
             await server._load()
         except BaseException:
             await server.close()
@@ -111,7 +121,7 @@ class Server:
     def _open_storage(self) -> None:
         self.folder = Folder.open(self.settings.data)
         self._closing.callback(self.folder.close)
-        self._image = Image(self.settings.home, MIGRATIONS)
+        self._image = Image(self.settings.home, MIGRATIONS, _digest())
         self._image.lay(self.folder.database, durable=not self.folder.temporary)
         self.db = SQLiteDatabase.open(
             self.folder.database,
@@ -148,10 +158,10 @@ class Server:
         return RecordId(self.publisher.publish(tx, access, entity, given))
 
     async def _open_org(self) -> None:
-        objects = standard.load()
+        objects = (*standard.load(), *SYSTEM_OBJECTS)
         self.catalog = self.db.read_now(lambda reader: store.load(reader, objects))
         known = self.db.read_now(genesis.load)
-        digest = standard.digest()
+        digest = _digest()
         if known is None:
             if self.db.read_now(lambda reader: genesis.get(reader, "standard")) is None:
                 await self.db.write(self._make_tables, Unit("tables"))
@@ -174,12 +184,13 @@ class Server:
 
     def _stamp_standard(self, tx: Tx) -> None:
         definitions.write(tx, self.catalog)
-        genesis.put(tx, "standard", standard.digest())
+        genesis.put(tx, "standard", _digest())
         genesis.put(tx, "catalog_changed", tx.stamp)
 
     async def _open_logins(self) -> None:
         self.credentials = open_credentials(self.folder.path, self.settings, self.chance, INTEGRATION_USER)
-        self.apps = Apps(Seal(self.folder.path, self.chance))
+        self.seal = Seal(self.folder.path, self.chance, self.settings.seal_key)
+        self.apps = Apps(self.seal)
         self.passwords = Passwords(self.db, self.clock, self.credentials)
         hidden = frozenset((a.lower(), b.lower()) for a, b in (pair.split(".") for pair in self.settings.hide))
         self.sessions = Sessions(self.clock, self.chance, self.org.org_id, self.settings.session_timeout, hidden)
@@ -202,6 +213,16 @@ class Server:
         for app in self.settings.connected_app[1:]:
             client_id, _, secret = app.partition(":")
             self.apps.keep(tx, client_id, secret, None)
+
+    def _open_callouts(self) -> None:
+        settings = self.settings
+        self.callouts = Callouts(
+            self.db, self.clock, self.chance, self.switchboard, self.seal, self.numbers,
+            limits=settings.callout_limits, log_body=settings.callout_log_body, log_age=settings.callout_log_age,
+            log_size=settings.callout_log_size,
+        )  # fmt: skip
+        self.callouts.store.load(self.db.read_now(lambda reader: reader))
+        self._closing.push_async_callback(self.callouts.close)
 
     async def _load(self) -> None:
         # An org without source or seed starts without the modules that read them.
@@ -264,6 +285,11 @@ class Server:
     def _flush_work(self, tx: Tx) -> None:
         self.limits.flush(tx)
         self.sessions.flush(tx)
+
+
+def _digest() -> str:
+    """Changes when a standard or system object does."""
+    return sha256(standard.digest().encode() + msgspec.json.encode(SYSTEM_OBJECTS)).hexdigest()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -26,6 +26,7 @@ RUNGS = (
     ("access",),
     ("events",),
     ("soql", "records", "auth"),
+    ("callouts",),
     ("server",),
     ("wire",),
     ("proxy",),

@@ -18,6 +18,16 @@ from landbridge.clock import Clock
 Context = Mapping[str, Any]
 
 
+class StagedReply(Exception):
+    """As a strike's error: the far side answers this. Header names are lower case."""
+
+    def __init__(self, status: int, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> None:
+        super().__init__(f"a staged answer of {status}")
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
 @dataclass(frozen=True, slots=True)
 class Strike:
     """What a door is told to do: an error to raise, or seconds to wait before it goes on."""

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from landbridge.schema import standard
 from landbridge.storage import Migration, SQLiteDatabase
 
 log = logging.getLogger(__name__)
@@ -26,8 +25,9 @@ _MADE_BY = ("tables.py", "definitions.py", "model.py", "describe.py", "store.py"
 class Image:
     """The image of this release in a folder, made or not."""
 
-    def __init__(self, home: Path | None, migrations: Sequence[Migration]) -> None:
-        self._path = None if home is None else home / f"image-{_name(migrations)}.sqlite"
+    def __init__(self, home: Path | None, migrations: Sequence[Migration], objects: str) -> None:
+        """`objects`: a digest of what the tables are made from."""
+        self._path = None if home is None else home / f"image-{_name(migrations, objects)}.sqlite"
 
     def lay(self, database: Path, *, durable: bool) -> None:
         """Copy the image to where a new database is to be, if there is one. `durable`: it must survive a power cut."""
@@ -56,8 +56,8 @@ class Image:
             temporary.unlink(missing_ok=True)
 
 
-def _name(migrations: Sequence[Migration]) -> str:
-    made_from = sha256(standard.digest().encode())
+def _name(migrations: Sequence[Migration], objects: str) -> str:
+    made_from = sha256(objects.encode())
     made_from.update(repr(migrations).encode())
     folder = Path(__file__).parent
     for name in _MADE_BY:

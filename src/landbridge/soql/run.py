@@ -173,7 +173,7 @@ def row(
     fields: tuple[str, ...] | None, version: float,
 ) -> Row | None:  # fmt: skip
     """One live record by Id; None where there is none. Raises NoSuchColumn for a field that is not there."""
-    if not entity.sobject.has_table:
+    if not entity.sobject.has_table and not entity.sobject.flags.get("retrieveable", False):
         return None
     found = reader.one(front.row(catalog, access, entity, fields, version).one(), (record_id,))
     return None if found is None else Row(found[0].encode(), found[1])

@@ -1,0 +1,189 @@
+"""
+The wire under callouts: pooled HTTP/1.1 and HTTP/2 by pyreqwest, one pool for each credential. Imported at the first callout.
+
+Redirects, cookies and proxies are off: what leaves is what `send` decided. Where only public addresses are allowed, a client
+is bound to the one address that was checked; a name that moves gets a new client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pyreqwest import exceptions as failures
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.http import Url
+
+from landbridge.callouts.credential import Credential, HttpVersion
+from landbridge.callouts.guard import NotAllowed, Resolve, check_addresses
+from landbridge.callouts.model import Kind, Sent, Stopped
+from landbridge.clock import Clock
+
+PINNED_FOR = 30.0
+"""Seconds an answer of the name service is believed."""
+MOST_CLIENTS = 8
+CONNECT = 0.9
+"""The part of the timeout that connecting may take: what ends within it was certainly not sent."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer; header names are lower case."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    version: str
+
+
+class Transport:
+    """The connections of one credential. `headers` go with every request; `client_key` is the certificate's, PEM."""
+
+    def __init__(
+        self, credential: Credential, headers: Sequence[tuple[str, str]], client_key: str | None, clock: Clock,
+        resolve: Resolve,
+    ) -> None:  # fmt: skip
+        self._credential = credential
+        self._headers = dict(headers)
+        self._client_key = client_key
+        self._clock = clock
+        self._resolve = resolve
+        self._free: Client | None = None
+        self._pinned: dict[str, tuple[Client, float, str]] = {}
+        self._timeouts: dict[float, timedelta] = {}
+
+    async def exchange(
+        self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None, seconds: float
+    ) -> Answer:
+        """One request and its whole answer, bounded. Raises Stopped, ValueError."""
+        client = await self._client(url)
+        try:
+            builder = client.request(method, url).timeout(self._seconds(seconds))
+            for name, value in headers:
+                builder = builder.header(name, value)
+            if body is not None:
+                builder = builder.body_bytes(body)
+            request = builder.build_streamed()
+        except failures.BuilderError as error:
+            raise ValueError(f"not a request that HTTP can carry: {error.message}") from None
+        answer: Answer | None = None
+        try:
+            async with request as response:
+                answer = Answer(response.status, tuple(response.headers.items()), b"", response.version[5:])
+                answer.body = await self._read(response, answer=answer)
+                return answer
+        except failures.RequestError as error:
+            raise _failed(error, answer) from None
+
+    async def _read(self, response: Any, answer: Answer) -> bytes:
+        most = self._credential.max_body
+        reader = response.body_reader
+        first = await reader.read(most + 1)
+        if first is None:
+            return b""
+        data = bytes(first)
+        while len(data) <= most:
+            more = await reader.read(most + 1 - len(data))
+            if more is None:
+                return data
+            data += bytes(more)
+        raise Stopped(Kind.TOO_LARGE, Sent.YES, f"the answer is larger than {most} bytes", answer=answer)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        clients = [entry[0] for entry in self._pinned.values()]
+        if self._free is not None:
+            clients.append(self._free)
+        self._pinned.clear()
+        self._free = None
+        for client in clients:
+            await client.close()
+
+    # --- clients -----------------------------------------------------------------------------------------------
+
+    async def _client(self, url: str) -> Client:
+        if not self._credential.public_only:
+            if self._free is None:
+                self._free = self._build().build()
+            return self._free
+        # The client's own parser decides what the host is: two parsers that disagree are a way around any check.
+        parsed = Url(url)
+        host, port = parsed.host_str or "", parsed.port_or_known_default or 443
+        now = self._clock.monotonic()
+        known = self._pinned.get(f"{host}:{port}")
+        if known is not None and now < known[1]:
+            return known[0]
+        bare = host.strip("[]")
+        addresses = [bare] if parsed.domain is None else await self._addresses(bare, port)
+        try:
+            check_addresses(bare, addresses)
+        except NotAllowed as error:
+            raise Stopped(Kind.REFUSED, Sent.NO, str(error)) from None
+        if known is not None and known[2] in addresses:
+            self._pinned[f"{host}:{port}"] = (known[0], now + PINNED_FOR, known[2])
+            return known[0]
+        builder = self._build()
+        if parsed.domain is not None:
+            builder = builder.resolve(bare, addresses[0], port)
+        client = builder.build()
+        while len(self._pinned) >= MOST_CLIENTS:
+            del self._pinned[next(iter(self._pinned))]
+        self._pinned[f"{host}:{port}"] = (client, now + PINNED_FOR, addresses[0])
+        return client
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        try:
+            return await self._resolve(host, port)
+        except OSError as error:
+            raise Stopped(Kind.CONNECT, Sent.NO, f"the name {host} is not known ({error.strerror})") from None
+
+    def _build(self) -> ClientBuilder:
+        credential = self._credential
+        builder = (
+            ClientBuilder()
+            .follow_redirects(False)
+            .no_proxy()
+            .referer(False)
+            .user_agent("Landbridge")
+            .default_headers(self._headers)
+            .connect_timeout(timedelta(seconds=credential.timeout * CONNECT))
+        )
+        if credential.http is HttpVersion.TWO:
+            builder = builder.http2_prior_knowledge()
+        elif credential.http is HttpVersion.AUTO:
+            builder = builder.http2(True)
+        if credential.ca:
+            builder = builder.add_root_certificate_pem(credential.ca.encode())
+        if credential.client_certificate and self._client_key is not None:
+            builder = builder.identity_pem(f"{self._client_key}\n{credential.client_certificate}".encode())
+        return builder
+
+    def _seconds(self, timeout: float) -> timedelta:
+        found = self._timeouts.get(timeout)
+        if found is None:
+            if len(self._timeouts) > 100:
+                self._timeouts.clear()
+            found = self._timeouts[timeout] = timedelta(seconds=timeout)
+        return found
+
+
+def _failed(error: failures.RequestError, answer: Answer | None) -> Stopped:
+    """The client's error as ours. Its own text names the URL, so only the innermost cause is told."""
+    causes = error.details.get("causes") or []
+    cause = causes[-1]["message"] if causes else type(error).__name__
+    if isinstance(error, failures.ConnectTimeoutError):
+        return Stopped(Kind.TIMEOUT, Sent.NO, "no connection in time")
+    if isinstance(error, failures.RequestTimeoutError):
+        return Stopped(
+            Kind.TIMEOUT,
+            Sent.MAYBE,
+            "no answer in time" if answer is None else "no whole answer in time",
+            answer=answer,
+        )
+    if isinstance(error, failures.ConnectError):
+        return Stopped(Kind.CONNECT, Sent.NO, f"no connection: {cause}")
+    return Stopped(
+        Kind.LOST, Sent.MAYBE if answer is None else Sent.YES, f"the connection was lost: {cause}", answer=answer
+    )

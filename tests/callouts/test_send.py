@@ -1,0 +1,53 @@
+"""What goes out and what comes back, against an outside system on a real socket."""
+
+from __future__ import annotations
+
+from landbridge.callouts import CalloutFailed, Kind, Sent, request
+from tests.callouts.conftest import Org
+from tests.support.outside import answer, outside
+
+
+async def test_a_callout_goes_out_and_its_answer_comes_back_as_a_value(org: Org) -> None:
+    async with outside(lambda got: answer({"id": 7}, 201)) as erp:
+        await org.credential("ERP", f"{erp.url}/api")
+        run = org.callouts.run(flow="shop", correlation_id="0af76519-16cd-43dd-8448-eb211c80319c")
+
+        outcome = await org.callouts.send(
+            request("ERP", "PUT", "/orders/7?full=1", json={"n": 1}, query={"a": "b c"}, idempotency_key="k1"), run
+        )
+
+    assert (outcome.kind, outcome.sent, outcome.status, outcome.json()) == (Kind.ANSWERED, Sent.YES, 201, {"id": 7})
+    got = erp.got[0]
+    assert (got.method, got.target, got.body) == ("PUT", "/api/orders/7?full=1&a=b%20c", b'{"n":1}')
+    assert got.headers["idempotency-key"] == "k1"
+    assert got.headers["content-type"] == "application/json"
+    assert got.headers["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
+
+
+async def test_every_callout_is_a_row_of_the_journal(org: Org) -> None:
+    async with outside(lambda got: answer({"ok": True})) as erp:
+        await org.credential("ERP", erp.url)
+        run = org.callouts.run(flow="shop", subscription="orders", attempt=3)
+        with run.active():
+            await org.callouts.send(request("ERP", "GET", "orders"), run)
+
+    [row] = await org.log()
+    assert row["Flow__c"] == "shop"
+    assert (row["Subscription__c"], row["Attempt__c"], row["Credential__c"]) == ("orders", 3, "ERP")
+    assert (row["Method__c"], row["Url__c"], row["StatusCode__c"]) == ("GET", f"{erp.url}/orders", 200)
+    assert (row["Outcome__c"], row["Sent__c"], row["Error__c"]) == ("answered", "yes", None)
+    assert (row["ResponseSize__c"], row["ResponseBody__c"]) == (11, '{"ok":true}')
+    assert row["CorrelationId__c"] == run.correlation_id
+
+
+async def test_an_authors_verb_raises_what_is_not_2xx(org: Org) -> None:
+    async with outside(lambda got: answer({"error": "no"}, 503, Retry_After="7")) as erp:
+        await org.credential("ERP", erp.url)
+        target = org.callouts.run().credential("erp")
+
+        try:
+            await target.get("/x")
+        except CalloutFailed as failed:
+            outcome = failed.outcome
+
+    assert (outcome.status, outcome.retry_after, outcome.ok) == (503, 7.0, False)
