@@ -33,6 +33,7 @@ from landbridge.events.ring import Ring, after
 from landbridge.events.schemas import Schemas
 from landbridge.events.topics import Predicate, Topic, Topics
 from landbridge.schema import Catalog
+from landbridge.schema.catalog import Entity
 from landbridge.storage import Database, Reader, Tx
 from landbridge.values import format_datetime
 
@@ -179,6 +180,10 @@ class SQLEventLog:
                 catalog, self.channels, lambda entity: self.schemas.newest(entity).id, self._compile
             )
         return topics
+
+    def entity(self, name: str) -> Entity | None:
+        """The platform event of that name as the catalogue has it now."""
+        return self._catalog().get(name)
 
     def topic(self, name: str) -> Topic | None:
         return self.topics.get(name)

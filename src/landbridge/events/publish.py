@@ -11,18 +11,23 @@ Source: `events.md` sections 2 and 7; `rest.md` for the reply.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
 
 from landbridge.access import Access
 from landbridge.errors import InvalidEventInput, LimitExceeded
+from landbridge.events.avro import AvroError
 from landbridge.events.log import SQLEventLog
 from landbridge.events.model import Draft
+from landbridge.events.topics import Topic
 from landbridge.ids import RecordId, checksum
 from landbridge.schema.catalog import Entity
 from landbridge.storage import Tx
+from landbridge.values import format_datetime
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST = 1024 * 1024
 """Bytes of one event message (documented: 1 MB)."""
 IMMEDIATELY = "PublishImmediately"
@@ -79,6 +84,33 @@ class Publisher:
         draft = self.draft(access, entity, self._check(entity, access, values))
         return self.enqueue(tx, entity, draft, direct=direct)
 
+    def publish_avro(self, tx: Tx, access: Access, topic: Topic, schema_id: str, payload: bytes) -> Enqueued:
+        """
+        Publish what a Pub/Sub client sent: a payload under a schema of the topic's entity, an older one too.
+
+        The unit publishes and does nothing else, so the replay id is known. What the payload says of CreatedDate and
+        CreatedById is checked for its type and not believed. Raises InvalidEventInput for a schema that is not the topic's
+        and for bytes that it does not read, and whatever `publish` raises.
+        """
+        entity = self._log.entity(topic.entity)
+        if not topic.can_publish or entity is None:
+            raise InvalidEventInput(f"{topic.name} takes no events")
+        try:
+            form = self._log.form(schema_id)
+            if form.schema.entity != entity.name:
+                raise KeyError(schema_id)
+            found = form.codec.decode(payload)
+        except KeyError:
+            raise InvalidEventInput(f"schema {schema_id!r} is none of {topic.name}") from None
+        except AvroError as error:
+            raise InvalidEventInput(f"the payload is no {entity.name} under schema {schema_id}: {error}") from error
+        given = {}
+        for name in form.codec.fields[2:]:
+            field, value = entity.field(name), found[name]
+            if field is not None and value is not None:
+                given[name] = _from_avro(field.type, value)
+        return self.publish(tx, access, entity, given, direct=True)
+
     def draft(self, access: Access, entity: Entity, checked: dict[str, Any]) -> Draft:
         """The event of checked values. Raises InvalidEventInput for one over 1 MB."""
         if len(msgspec.json.encode(checked)) > LARGEST:
@@ -118,6 +150,20 @@ class Publisher:
             return uuid
         value = values.get(field)
         return "" if value is None else str(value)
+
+
+def _from_avro(type_: str, value: Any) -> Any:
+    """A decoded value in JSON form: milliseconds become moments. Raises InvalidEventInput for one beyond the calendar."""
+    if type_ not in ("date", "datetime", "time"):
+        return value
+    try:
+        moment = _EPOCH + timedelta(milliseconds=value)
+    except OverflowError:
+        raise InvalidEventInput(f"{value} is no {type_}") from None
+    if type_ == "date":
+        return moment.date().isoformat()
+    wire = format_datetime(moment)
+    return wire if type_ == "datetime" else f"{wire[11:23]}Z"
 
 
 def _dummy_id(prefix: str) -> RecordId:

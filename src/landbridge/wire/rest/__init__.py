@@ -1,11 +1,12 @@
 """The REST API: `/services/data`."""
 
-from landbridge.wire.rest import elsewhere, home, query, replication, resources, sobjects, traversal
+from landbridge.wire.rest import elsewhere, eventschema, home, query, replication, resources, sobjects, traversal
 
 ROUTES = (
     *resources.ROUTES,
     *home.ROUTES,
     *replication.ROUTES,
+    *eventschema.ROUTES,
     *sobjects.ROUTES,
     *traversal.ROUTES,
     *query.ROUTES,

@@ -20,11 +20,10 @@ _LATER = {
     "/actions/{rest...}": "invocable actions", "/analytics/{rest...}": "Analytics", "/wave/{rest...}": "CRM Analytics",
     "/process/{rest...}": "processes and approvals", "/support/{rest...}": "support resources",
     "/chatter/{rest...}": "Chatter", "/connect/{rest...}": "Connect",
-    "/metadata/{rest...}": "metadata deploys", "/event/{rest...}": "event schemas",
+    "/metadata/{rest...}": "metadata deploys",
     "/compactLayouts": "compact layouts", "/named-credentials/{rest...}": "named credentials over Connect",
     "/sobjects/{sobject}/describe/{rest...}": "layouts", "/sobjects/{sobject}/listviews": "list views",
     "/sobjects/{sobject}/listviews/{rest...}": "list views", "/sobjects/{sobject}/quickActions": "quick actions",
-    "/sobjects/{sobject}/eventSchema": "event schemas",
 }  # fmt: skip
 
 # Entries of a version's root that are nothing but a name here.
