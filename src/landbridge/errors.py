@@ -223,6 +223,14 @@ class DuplicateValue(SalesforceError):
             fields=(),
         )
 
+    @classmethod
+    def in_list(cls, value: str) -> DuplicateValue:
+        """The same external id twice in one upsert."""
+        error = cls("", None)
+        error.message = f"Duplicate external id specified: {value[:255]}"
+        error.args = (error.message,)
+        return error
+
 
 class StringTooLong(SalesforceError):
     code = "STRING_TOO_LONG"
@@ -254,6 +262,14 @@ class MalformedId(SalesforceError):
 
     def __init__(self, label: str, value: str, field: str) -> None:
         super().__init__(f"{label}: id value of incorrect type: {value[:255]}", fields=(field,))
+
+    @classmethod
+    def plain(cls, value: str) -> MalformedId:
+        """An id in a list of ids, where there is no field to name."""
+        error = cls("", value, "")
+        error.message, error.fields = f"malformed id {value[:255]}", ()
+        error.args = (error.message,)
+        return error
 
 
 class FieldIntegrity(SalesforceError):
@@ -306,6 +322,77 @@ class CannotInsertUpdate(SalesforceError):
 
 class InvalidTypeForOperation(SalesforceError):
     code = "INVALID_TYPE_FOR_OPERATION"
+
+
+class CannotUpdateConvertedLead(SalesforceError):
+    code = "CANNOT_UPDATE_CONVERTED_LEAD"
+
+    def __init__(self) -> None:
+        super().__init__("cannot reference converted lead", fields=())
+
+
+class MissingArgument(SalesforceError):
+    code = "MISSING_ARGUMENT"
+
+
+class DuplicateExternalId(SalesforceError):
+    """An upsert whose external id several records have, where no choice of them can be answered."""
+
+    code = "DUPLICATE_EXTERNAL_ID"
+
+    def __init__(self, field: str, found: Sequence[str]) -> None:
+        super().__init__(
+            f"{field}: more than one record found for external id field: [{', '.join(found)}]", fields=(field,)
+        )
+
+
+# --- several things in one request -------------------------------------------------------------------------------
+
+
+class InvalidInput(SalesforceError):
+    """A composite request that can't be run as a whole: what is wrong with it."""
+
+    code = "INVALID_INPUT"
+
+
+class TooManyInRequest(SalesforceError):
+    """More in one request than it may hold."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class TooManyRecords(SalesforceError):
+    code = "EXCEEDED_ID_LIMIT"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"record limit reached. cannot submit more than {most} records into this call")
+
+
+class NoRecords(SalesforceError):
+    """A list of records without any; same code as a missing field, but no fields to name."""
+
+    code = "REQUIRED_FIELD_MISSING"
+
+    def __init__(self) -> None:
+        super().__init__("At least 1 record is required")
+
+
+class ProcessingHalted(SalesforceError):
+    """A subrequest that was not run, or whose effect was undone, because of another one."""
+
+    code, code_first = "PROCESSING_HALTED", True
+
+    def __init__(
+        self, message: str = "The transaction was rolled back since another operation in the same transaction failed."
+    ) -> None:
+        super().__init__(message)
+
+
+class BatchProcessingHalted(SalesforceError):
+    code, status, code_first = "BATCH_PROCESSING_HALTED", 412, True
+
+    def __init__(self) -> None:
+        super().__init__("The batch was halted since an earlier subrequest failed.")
 
 
 # --- events ------------------------------------------------------------------------------------------------------

@@ -463,7 +463,7 @@ def test_the_read_only_user_cannot_write(org: RunningOrg, method: str, path: str
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/composite"),
+        ("POST", "/graphql"),
         ("GET", "/search?q=x"),
     ],
 )

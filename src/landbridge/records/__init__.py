@@ -5,6 +5,7 @@ from landbridge.records import genesis
 from landbridge.records.bin import Bin
 from landbridge.records.capture import Captured, capture
 from landbridge.records.change import Change, ChangeKind, SaveResult
+from landbridge.records.lists import Lists
 from landbridge.records.seen import view
 from landbridge.records.store import MultipleMatches, Store
 
@@ -16,6 +17,7 @@ __all__ = [
     "Captured",
     "Change",
     "ChangeKind",
+    "Lists",
     "MultipleMatches",
     "SaveResult",
     "Store",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from landbridge.errors import SalesforceError
+from landbridge.errors import AllOrNoneRolledBack, SalesforceError
 from landbridge.ids import RecordId
 
 
@@ -51,3 +51,8 @@ class SaveResult:
     def enqueued(self) -> str | None:
         """Of a published platform event its uuid: the reply is a success with an OPERATION_ENQUEUED entry in `errors`."""
         return getattr(self.id, "uuid", None)
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether nothing was wrong with this record itself, but with another one of its list."""
+        return bool(self.errors) and isinstance(self.errors[0], AllOrNoneRolledBack)

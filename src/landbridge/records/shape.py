@@ -110,6 +110,11 @@ class Shape:
         return tuple(part for part in _NAME_PARTS if part in self.fields)
 
     @cached_property
+    def locks(self) -> tuple[str, ...]:
+        """The checkboxes that close a record to updates once they are set: a converted lead is read-only."""
+        return ("IsConverted",) if self.name == "Lead" and "IsConverted" in self.fields else ()
+
+    @cached_property
     def names_itself(self) -> bool:
         """A custom object whose Text name is left out is named by its own 15-character id."""
         name = self.fields.get("Name")

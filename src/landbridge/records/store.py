@@ -2,8 +2,8 @@
 Records: create, update, upsert, delete, undelete, over a transaction that the caller holds.
 
 Everything that reads state happens here, inside the unit: references are looked for, uniqueness is the database's. Failing
-leaves nothing behind for a plain create or update (the INSERT is the only write), so lists need a savepoint only where one
-record runs several statements (delete). Each function takes `access`, whose rights decide.
+leaves nothing behind for a plain create or update (the INSERT is the only write), so lists need no savepoint for each of
+their records (`Tx.alone`). Each function takes `access`, whose rights decide.
 
 Source: `rest.md` sections 3 and 9.
 """
@@ -19,6 +19,7 @@ from landbridge.access import Access
 from landbridge.errors import (
     AllOrNoneRolledBack,
     CannotInsertUpdate,
+    CannotUpdateConvertedLead,
     DuplicateValue,
     EntityIsDeleted,
     ExternalIdNotFound,
@@ -140,7 +141,9 @@ class Store:
         row = prepared.columns
         wanted = (*row, *shape.updated_stamps[1]) if self.is_captured(shape) else ()
         parts = shape.name_parts if not shape.name_parts or not row.keys().isdisjoint(shape.name_parts) else ()
-        before = self._read(tx, shape, record_id, (*wanted, *parts))
+        before = self._read(tx, shape, record_id, (*wanted, *parts, *shape.locks))
+        if any(before[name] for name in shape.locks):
+            raise CannotUpdateConvertedLead
         if parts:
             row["Name"] = person_name({**before, **row})
         dates, users = shape.updated_stamps
@@ -236,7 +239,7 @@ class Store:
     def each(
         self, tx: Tx, works: Sequence[Callable[[], tuple[RecordId, bool | None]]], *, all_or_none: bool
     ) -> list[SaveResult]:
-        """Run one write per record, each in its own savepoint where it fails alone; collect what became of each."""
+        """Run one write per record, each failing alone; collect what became of each. `all_or_none`: any error undoes all."""
         if not all_or_none:
             return [self._one(tx, work) for work in works]
         results: list[SaveResult] = []
@@ -251,8 +254,7 @@ class Store:
 
     def _one(self, tx: Tx, work: Callable[[], tuple[RecordId, bool | None]]) -> SaveResult:
         try:
-            with tx.nested():
-                record_id, created = work()
+            record_id, created = tx.alone(work)
         except SalesforceError as error:
             return SaveResult(None, (error,))
         return SaveResult(record_id, created=created)

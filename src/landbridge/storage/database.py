@@ -77,6 +77,14 @@ class Tx(Reader, Protocol):
         """A savepoint: what is done inside is undone when an exception leaves it."""
         ...
 
+    def alone(self, work: Callable[[], T]) -> T:
+        """
+        Run a part that fails alone, such as one record of a list: what it did is undone when it raises.
+
+        Costs nothing where the part's first write is the one that fails; the whole unit may run a second time where it is not.
+        """
+        ...
+
     def immediately(self, work: Callable[[Tx], object]) -> None:
         """
         Run `work` as a unit of its own right behind this one, whatever becomes of this one (savepoints included).

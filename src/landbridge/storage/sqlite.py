@@ -9,6 +9,7 @@ How a unit fails alone. A unit whose first write fails has changed nothing (SQLi
 group just goes on. A unit that fails later has left rows behind, and undoing them alone needs a savepoint; a savepoint for
 every unit costs 16 %. So the group first runs without; in the rare case it is rolled back whole and run again, this time
 with a savepoint each. **A unit may therefore run twice**: its effects belong in `tx`, `after_commit` and `on_rollback`.
+The parts of a unit that fail alone (`SQLiteTx.alone`: records of a list, subrequests) go the same way.
 
 What a crash leaves. Before COMMIT returns: nothing of the group. After: all of it. Callers hear only after. If COMMIT
 fails, or SQLite ends the transaction by itself (disk full, I/O error), every unit of the group gets DatabaseLost.
@@ -105,11 +106,14 @@ def _too_complex(error: apsw.SQLError) -> Exception:
 class SQLiteTx:
     """One unit of work on the writer's connection. See `storage.Tx`."""
 
-    __slots__ = ("_commit", "_connection", "_database", "_key", "_rollback", "behind", "changes", "dirty", "follower", "now",
-                 "stamp", "unit")  # fmt: skip
+    __slots__ = ("_careful", "_commit", "_connection", "_database", "_key", "_rollback", "behind", "changes", "dirty", "follower",
+                 "now", "stamp", "unit")  # fmt: skip
 
-    def __init__(self, database: SQLiteDatabase, unit: Unit, now: datetime, stamp: str) -> None:
+    def __init__(
+        self, database: SQLiteDatabase, unit: Unit, now: datetime, stamp: str, *, careful: bool = True
+    ) -> None:
         self._database = database
+        self._careful = careful
         self._connection = database.writer
         self._commit: list[Callable[[], None]] | None = None
         self._rollback: list[Callable[[], None]] | None = None
@@ -160,7 +164,7 @@ class SQLiteTx:
 
     @contextmanager
     def nested(self) -> Iterator[None]:
-        connection, mark = self._connection, len(self.changes)
+        connection, mark, dirty = self._connection, len(self.changes), self.dirty
         hooks = self._marks()
         connection.execute("SAVEPOINT nested")
         try:
@@ -169,10 +173,41 @@ class SQLiteTx:
             if connection.in_transaction:
                 connection.execute("ROLLBACK TO nested")
                 connection.execute("RELEASE nested")
+                self.dirty = dirty
             del self.changes[mark:]
             self._undo(hooks)
             raise
         connection.execute("RELEASE nested")
+
+    def alone(self, work: Callable[[], T]) -> T:
+        try:
+            if self._careful:
+                with self.nested():
+                    return work()
+            return self._hopefully(work)
+        except apsw.Error as error:
+            # Whoever goes on after this part's failure must not go on without a transaction, or on a full disk.
+            if isinstance(error, apsw.SQLError) and self._connection.in_transaction:
+                raise
+            raise DatabaseLost(_lost(error)) from error
+
+    def _hopefully(self, work: Callable[[], T]) -> T:
+        """Without a savepoint: what fails before its first write has nothing to undo; anything else has the group run again."""
+        mark, dirty, hooks = len(self.changes), self.dirty, self._marks()
+        self.dirty = False
+        try:
+            result = work()
+        except Exception as error:
+            if not self._connection.in_transaction:
+                raise DatabaseLost(_lost(error)) from error
+            if self.dirty:
+                raise _NeedsSavepoints from error
+            self.dirty = dirty
+            del self.changes[mark:]
+            self._undo(hooks)
+            raise
+        self.dirty = self.dirty or dirty
+        return result
 
     def immediately(self, work: Callable[[SQLiteTx], object]) -> None:
         if self.behind is None:
@@ -237,8 +272,11 @@ class _Waiting:
         self.done = done
 
 
-class _NeedsSavepoints(Exception):
-    """A unit failed after it had changed something: the group has to run again, carefully."""
+class _NeedsSavepoints(BaseException):
+    """
+    Something failed alone after it had changed something: the group has to run again, carefully. No error of the unit's, so
+    that no `except Exception` on its way takes it for one.
+    """
 
 
 class SQLiteDatabase:
@@ -456,7 +494,8 @@ class SQLiteDatabase:
                 while self._queue and len(group) < GROUP_UNITS:
                     waiting = self._queue.popleft()
                     group.append(waiting)
-                    outcomes.append(self._run_unit(tx := SQLiteTx(self, waiting.unit, now, stamp), waiting.work))
+                    tx = SQLiteTx(self, waiting.unit, now, stamp, careful=False)
+                    outcomes.append(self._run_unit(tx, waiting.work))
                     if tx.behind is not None:
                         self.run_behind(tx)
                     if self.clock.monotonic() > deadline:
@@ -482,6 +521,9 @@ class SQLiteDatabase:
             result = work(tx)
             if tx.changes and self.capture is not None:
                 self.capture(tx)
+        except _NeedsSavepoints:
+            tx.undone()
+            raise
         except Exception as error:
             if not self.writer.in_transaction:
                 tx.undone()

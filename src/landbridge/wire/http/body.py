@@ -37,6 +37,8 @@ def decode_object(request: Request) -> dict[str, Any]:
 
 def decode(request: Request) -> Any:
     """The body as any JSON value."""
+    if request.content is not None:
+        return request.content
     kind = request.header(b"content-type")
     if kind is not None and kind.partition(";")[0].strip().lower() not in _JSON_TYPES:
         raise UnsupportedMediaType(kind)

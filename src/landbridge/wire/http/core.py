@@ -30,7 +30,7 @@ from landbridge.errors import (
 from landbridge.ids import RecordId
 from landbridge.storage import DatabaseLost, Unit
 from landbridge.wire.http.message import JSON, Beside, Call, Handler, Needs, Reply, Request, Route
-from landbridge.wire.http.routing import NEWEST, RouteTable
+from landbridge.wire.http.routing import NEWEST, Match, RouteTable
 
 if TYPE_CHECKING:
     from landbridge.server import Server
@@ -87,7 +87,7 @@ class Core:
                 usage.append(b"Sforce-Limit-Info: %b\r\n" % server.limits.info())
                 if used > server.limits.maximum:
                     raise RequestLimitExceeded
-        call = Call(server, request, found.params, found.version, access, None, session_id, correlation_id)
+        call = Call(server, request, found.params, found.version, access, None, session_id, correlation_id, self._table)
         return call, route
 
     # --- running -----------------------------------------------------------------------------------------------
@@ -248,17 +248,30 @@ def at_once(reply: Reply | Beside, tx: Any) -> Reply:
     return reply
 
 
-def dispatch(call: Call, table: RouteTable, method: str, path: str) -> Reply:
+def dispatch(call: Call, request: Request, *, allow: Callable[[Match], None], all_or_none: bool = False) -> Reply:
     """
     Run one subrequest inside the transaction that `call.tx` is: what composite resources are made of.
 
-    Errors become replies. OUTSIDE routes are refused.
+    Errors become replies, and what a failed subrequest did is undone. `allow` raises the SalesforceError of a route that the
+    composite does not take; OUTSIDE routes are refused always. DatabaseLost alone is raised: nothing of the unit was kept.
     """
+    table, tx = call.table, call.writer
+    assert table is not None
     try:
-        found = table.match(method, path)
+        found = table.match(_method(request), request.path())
+        allow(found)
         if found.route.needs is Needs.OUTSIDE:
-            raise BadRequest("this resource can't be part of a composite request")
-        call.params, call.version = found.params, found.version
-        return at_once(cast("Handler", found.route.handler)(call), call.tx)
+            raise BadRequest(f"{request.path()} can't be part of a composite request")
+        inner = Call(
+            call.server, request, found.params, found.version, call.access, tx, call.session_id, call.correlation_id,
+            table, all_or_none,
+        )  # fmt: skip
+        handler = cast("Handler", found.route.handler)
+        return tx.alone(lambda: at_once(handler(inner), tx))
     except SalesforceError as error:
         return error_reply(error)
+    except DatabaseLost:
+        raise
+    except Exception as error:
+        log.error("a subrequest failed", extra={"correlation_id": call.correlation_id}, exc_info=error)
+        return error_reply(UnknownException(call.correlation_id))

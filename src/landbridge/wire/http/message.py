@@ -23,6 +23,7 @@ from landbridge.storage import Reader, Tx
 if TYPE_CHECKING:
     from landbridge.access import Access
     from landbridge.server import Server
+    from landbridge.wire.http.routing import RouteTable
 
 JSON = b"application/json;charset=UTF-8"
 
@@ -53,6 +54,8 @@ class Request:
     secure: bool = False
     client: str = "127.0.0.1"
     """The peer's address; only loopback peers are believed about X-Forwarded-*."""
+    content: Any = None
+    """The body as a JSON value where it is known already: a composite's subrequests. None: it stands in `body`."""
 
     def header(self, name: bytes) -> str | None:
         """A header's text (latin-1), None where it is absent."""
@@ -90,6 +93,8 @@ class Reply:
     """Header lines that the core puts on every reply, written out: request id, API usage."""
     after: Callable[[Tx], None] | None = None
     """A unit of work that must be durable before a READ's reply is sent, e.g. a query locator."""
+    failed: bool = False
+    """Something in it failed although its status is 200: a collection with a record that was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,8 @@ class Call:
     One call of a handler: the request, where it runs and for whom.
 
     `params` are the path's variables, decoded; `version` is the API version as a number (66.0), 0.0 outside
-    `/services/data`. `tx` is a Tx in WRITE routes and a Reader in READ routes; OUTSIDE routes have none.
+    `/services/data`. `tx` is a Tx in WRITE routes and a Reader in READ routes; OUTSIDE routes have none. `table` is where a
+    composite finds the routes of its subrequests; `all_or_none` tells one of them that it is undone if anything in it fails.
     """
 
     server: Server
@@ -125,6 +131,8 @@ class Call:
     tx: Any = None
     session_id: str | None = None
     correlation_id: str = ""
+    table: RouteTable | None = None
+    all_or_none: bool = False
 
     @property
     def reader(self) -> Reader:

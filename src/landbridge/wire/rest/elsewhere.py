@@ -14,7 +14,6 @@ _ALL = ("GET", "POST", "PATCH", "PUT", "DELETE")
 
 # Path under the version -> what it is called in the answer.
 _LATER = {
-    "/composite": "Composite", "/composite/{rest...}": "the Composite family",
     "/jobs/{rest...}": "Bulk API 2.0", "/tooling/{rest...}": "the Tooling API", "/search": "SOSL search",
     "/parameterizedSearch": "parameterized search", "/graphql": "GraphQL", "/ui-api/{rest...}": "the User Interface API",
     "/actions/{rest...}": "invocable actions", "/analytics/{rest...}": "Analytics", "/wave/{rest...}": "CRM Analytics",
