@@ -119,7 +119,7 @@ class Outside:
 
 @asynccontextmanager
 async def outside(
-    handler: Handler = lambda _: Answer(), context: ssl.SSLContext | None = None
+    handler: Handler = lambda _: Answer(), context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
 ) -> AsyncIterator[Outside]:
     """Run an outside system on a free port of loopback for the block."""
     system = Outside(handler, "http" if context is None else "https")
@@ -131,10 +131,12 @@ async def outside(
         tasks.add(task)
         try:
             await system.serve(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the block has ended; a task that ends cancelled would be logged as a failure of the server
         finally:
             tasks.discard(task)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(serve, host, 0, ssl=context)
     system.port = server.sockets[0].getsockname()[1]
     try:
         yield system

@@ -14,6 +14,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
+import msgspec
+
+from landbridge.xml import escape
+
 HIDDEN = "*****"
 _SHORTEST = 4
 """A shorter secret is not searched for by value: it would be found everywhere."""
@@ -30,7 +34,8 @@ _HARMLESS = re.compile(
 _SECRET_WORD = re.compile(rf"(?i){_WORDS}")
 _NAME = r"[\w.\-:]*(?:" + _WORDS + r")[\w.\-]*"
 _JSON = re.compile(rf'(?i)("({_NAME})"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}}\]"]+)')
-_FORM = re.compile(rf"(?i)((?:\A|&)({_NAME})=)([^&\s]*)")
+_JSON_INSIDE = re.compile(rf'(?i)(\\+"({_NAME})\\+"\s*:\s*)(\\+".*?(?:\\+"|\Z)|[^\s,}}\]"]+)', re.DOTALL)
+_FORM = re.compile(rf"""(?i)((?:\A|[?&])({_NAME})=)([^&\s"'<>]*)""")
 _XML = re.compile(rf"(?i)(<({_NAME})(?:\s[^>]*)?>)([^<]*)")
 
 
@@ -51,10 +56,10 @@ def _parameter(part: str) -> str:
 
 
 def body(text: str) -> str:
-    """A body, perhaps cut off, with the values of secret names hidden: JSON, form, XML."""
+    """A body, perhaps cut off, with the values of secret names hidden: JSON (also as text inside JSON), form, URL, XML."""
     if _SECRET_WORD.search(text) is None:
         return text
-    for pattern in (_JSON, _FORM, _XML):
+    for pattern in (_JSON, _JSON_INSIDE, _FORM, _XML):
         text = pattern.sub(_hide_member, text)
     return text
 
@@ -62,7 +67,8 @@ def body(text: str) -> str:
 def _hide_member(match: re.Match[str]) -> str:
     if _HARMLESS.match(match[2]):
         return match[0]
-    return match[1] + (f'"{HIDDEN}"' if match[1].lstrip().startswith('"') else HIDDEN)
+    quote = match[1][: match[1].find('"') + 1] if match[1].lstrip("\\").startswith('"') else ""
+    return f"{match[1]}{quote}{HIDDEN}{quote}"
 
 
 class Secrets:
@@ -77,15 +83,16 @@ class Secrets:
         return f"Secrets({len(self._values)})"
 
     def add(self, *values: str) -> None:
-        """Hide these from now on. The newest hundred are known: an old token is worth nothing."""
+        """Hide these from now on. The newest hundred or so are known: an old token is worth nothing."""
         forms: list[str] = []
         for value in values:
             if len(value) >= _SHORTEST and value not in self._values:
                 forms += [value, quote(value, safe=""), quote_plus(value), b64encode(value.encode()).decode()]
+                forms += [msgspec.json.encode(value)[1:-1].decode(), escape(value)]
                 forms += [line for line in value.splitlines() if len(line) >= 16 and not line.startswith("-----")]
         if not forms:
             return
-        self._values = list(dict.fromkeys([*self._values, *forms]))[-400:]
+        self._values = list(dict.fromkeys([*self._values, *forms]))[-600:]
         longest_first = sorted(self._values, key=len, reverse=True)
         self._pattern = re.compile("|".join(re.escape(value) for value in longest_first))
 

@@ -36,7 +36,7 @@ from landbridge.callouts.model import Kind, Outcome, Request, Sent, Stopped
 from landbridge.callouts.pace import Gate
 from landbridge.callouts.run import MOST_CALLS, MOST_SECONDS, Run
 from landbridge.callouts.store import Credentials
-from landbridge.callouts.tokens import NoToken, Tokens, basic
+from landbridge.callouts.tokens import NoToken, Tokens, basic, client_basic
 from landbridge.chance import Chance
 from landbridge.clock import Clock
 from landbridge.errors import LandbridgeError
@@ -76,7 +76,7 @@ class _Live:
             )
         self.credential = credential
         self.secrets = secrets
-        self.hidden = mask.Secrets(value for name, value in secrets.items())
+        self.hidden = mask.Secrets([*secrets.values(), *_combined(credential, secrets)])
         self.gate = Gate(clock, credential.rate, credential.burst, credential.concurrency)
         self.breaker = Breaker()
         self.base = credential.url.rstrip("/")
@@ -132,6 +132,15 @@ def _fixed_headers(credential: Credential, secrets: dict[str, str]) -> list[tupl
     elif credential.auth is Auth.API_KEY_HEADER:
         headers.append((credential.key_name, secrets["key"]))
     return headers
+
+
+def _combined(credential: Credential, secrets: dict[str, str]) -> list[str]:
+    """Secrets in the form in which they travel together with a name."""
+    if credential.auth is Auth.BASIC:
+        return [basic(credential.username, secrets["password"]).removeprefix("Basic ")]
+    if credential.auth is Auth.OAUTH:
+        return [client_basic(credential, secrets).removeprefix("Basic ")]
+    return []
 
 
 class Callouts:

@@ -85,8 +85,7 @@ class Tokens:
             if credential.client_in_body:
                 form |= {"client_id": credential.client_id, "client_secret": self._secrets["client_secret"]}
             else:
-                headers.append(("Authorization", basic(quote(credential.client_id, safe=""),
-                                                       quote(self._secrets["client_secret"], safe=""))))  # fmt: skip
+                headers.append(("Authorization", client_basic(credential, self._secrets)))
             if credential.audience:
                 form["audience"] = credential.audience
         if credential.scope:
@@ -132,6 +131,11 @@ class Tokens:
 def basic(user: str, password: str) -> str:
     """The value of a Basic Authorization header (RFC 7617)."""
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+def client_basic(credential: Credential, secrets: dict[str, str]) -> str:
+    """A client's id and secret as Basic: both form-encoded before they are joined (RFC 6749 section 2.3.1)."""
+    return basic(quote(credential.client_id, safe=""), quote(secrets["client_secret"], safe=""))
 
 
 def sign(data: bytes, pem: str, algorithm: str) -> bytes:

@@ -66,8 +66,8 @@ class Transport:
             if body is not None:
                 builder = builder.body_bytes(body)
             request = builder.build_streamed()
-        except failures.BuilderError as error:
-            raise ValueError(f"not a request that HTTP can carry: {error.message}") from None
+        except ValueError as error:  # BuilderError is one too
+            raise ValueError(f"not a request that HTTP can carry: {str(error).splitlines()[0]}") from None
         answer: Answer | None = None
         try:
             async with request as response:
@@ -170,20 +170,25 @@ class Transport:
 
 
 def _failed(error: failures.RequestError, answer: Answer | None) -> Stopped:
-    """The client's error as ours. Its own text names the URL, so only the innermost cause is told."""
-    causes = error.details.get("causes") or []
-    cause = causes[-1]["message"] if causes else type(error).__name__
-    if isinstance(error, failures.ConnectTimeoutError):
-        return Stopped(Kind.TIMEOUT, Sent.NO, "no connection in time")
+    """
+    The client's error as ours. Its own text names the URL, so only the innermost cause is told.
+
+    Its classes do not say whether the request had gone out (a timeout before the head of the answer is a ConnectTimeoutError to
+    it, whatever had been sent); the chain of causes does. Only what is marked as failing to connect is certain.
+    """
+    causes = [str(cause["message"]) for cause in error.details.get("causes") or ()]
+    innermost = causes[-1] if causes else type(error).__name__
+    connecting = _CONNECTING in causes
     if isinstance(error, failures.RequestTimeoutError):
-        return Stopped(
-            Kind.TIMEOUT,
-            Sent.MAYBE,
-            "no answer in time" if answer is None else "no whole answer in time",
-            answer=answer,
-        )
-    if isinstance(error, failures.ConnectError):
-        return Stopped(Kind.CONNECT, Sent.NO, f"no connection: {cause}")
-    return Stopped(
-        Kind.LOST, Sent.MAYBE if answer is None else Sent.YES, f"the connection was lost: {cause}", answer=answer
-    )
+        if connecting:
+            return Stopped(Kind.TIMEOUT, Sent.NO, "no connection in time")
+        text = "no answer in time" if answer is None else "no whole answer in time"
+        return Stopped(Kind.TIMEOUT, Sent.MAYBE if answer is None else Sent.YES, text, answer=answer)
+    if connecting:
+        return Stopped(Kind.CONNECT, Sent.NO, f"no connection: {innermost}")
+    begun = answer is not None or isinstance(error, failures.BodyDecodeError)
+    return Stopped(Kind.LOST, Sent.YES if begun else Sent.MAYBE, f"the connection was lost: {innermost}", answer=answer)
+
+
+_CONNECTING = "client error (Connect)"
+"""How hyper marks whatever happens before a connection stands: name, TCP, TLS. tests/callouts/test_failures.py holds it to it."""

@@ -1,0 +1,212 @@
+"""No secret in the journal, an outcome, an error, a log line or the database file."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landbridge import Settings
+from landbridge.auth.seal import Seal
+from landbridge.callouts import mask, request
+from landbridge.chance import Chance
+from landbridge.errors import LandbridgeError
+from landbridge.server import Server
+from tests.callouts.conftest import Org
+from tests.support.outside import Answer, Got, answer, outside
+from tests.support.tokens import TokenServer, key_pair
+
+PASSWORD, TOKEN, KEY, CLIENT = "pa55/w0rd+x&y=z", "t0ken~abcdef123456", "k3y with spaces!", "cl1ent-s3cret/++=="
+SECRETS = [PASSWORD, TOKEN, KEY, CLIENT]
+FORMS = [form for s in SECRETS for form in (s, quote(s, safe=""), quote_plus(s), base64.b64encode(s.encode()).decode())] + [
+    base64.b64encode(f"joe:{PASSWORD}".encode()).decode(), "issued-token-1", "issued-token-2",
+]  # fmt: skip
+
+
+def echo(got: Got) -> Answer:
+    """Answers everything it was sent, in every place."""
+    everything = {"headers": got.headers, "target": got.target, "body": got.body.decode(), "password": "other-pass"}
+    return answer(everything, 500, X_Echo=got.headers.get("authorization", ""), Set_Cookie="sid=c00kie-value")
+
+
+async def test_no_secret_is_written_down_anywhere(tmp_path: Path, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = await Server.open(Settings(data=tmp_path / "org", home=home))
+    org = Org(server)
+    tokens = TokenServer("client", CLIENT, server.clock.epoch)
+    pem, _ = key_pair("ES256")
+    told: list[str] = []
+    own = {"Basic": PASSWORD, "Bearer": TOKEN, "Query": KEY, "Header": KEY, "Custom": TOKEN, "Jwt": pem.splitlines()[1]}
+    async with outside(echo) as erp, outside(lambda got: tokens(got) if got.path == "/token" else echo(got)) as oauth:
+        await org.credential("Basic", erp.url, {"password": PASSWORD}, auth="basic", username="joe")
+        await org.credential("Bearer", erp.url, {"token": TOKEN}, auth="bearer")
+        await org.credential("Query", erp.url, {"key": KEY}, auth="api-key-query", key_name="shop")
+        await org.credential("Header", erp.url, {"key": KEY}, auth="api-key-header", key_name="X-Shop")
+        await org.credential("Custom", erp.url, {"Part": TOKEN}, auth="custom", headers=[["X-Odd", "v1 {!Part}"]])
+        await org.credential("Jwt", erp.url, {"private_key": pem}, auth="jwt", issuer="me", algorithm="ES256")
+        for in_body in (False, True):
+            await org.credential("OAuth", oauth.url, {"client_secret": CLIENT}, auth="oauth", client_id="client",
+                                 token_url=f"{oauth.url}/token", client_in_body=in_body)  # fmt: skip
+            await org.callouts.send(request("OAuth", "POST", "/x", json={"n": 1}), org.callouts.run())
+        for name in ("Basic", "Bearer", "Query", "Header", "Custom", "Jwt"):
+            outcome = await org.callouts.send(
+                request(
+                    name,
+                    "POST",
+                    "/x",
+                    json={"password": PASSWORD, "note": f"token {own[name]}"},
+                    query={"token": TOKEN},
+                ),
+                org.callouts.run(),
+            )
+            told += [outcome.url, outcome.error, str(outcome)]
+        await org.credential("Gone", "http://127.0.0.1:9", {"key": KEY}, auth="api-key-query", key_name="shop")
+        outcome = await org.callouts.send(request("Gone", "GET", "/"), org.callouts.run())
+        told += [outcome.url, outcome.error, str(outcome), repr(org.callouts.store.all()), repr(server.settings)]
+        rows = await org.log()
+    named = server.db.read_now(lambda reader: reader.all('SELECT * FROM "NamedCredential"'))
+    await server.close()
+
+    assert len(rows) >= 9
+    jwt = next(got.headers["authorization"] for got in erp.got if " eyJ" in got.headers.get("authorization", ""))[7:]
+    places = {
+        "journal": repr(rows), "told": "\n".join(told), "log": caplog.text, "NamedCredential": repr(named),
+        "database": "".join(
+            file.read_bytes().decode("latin-1") for file in (tmp_path / "org").glob("org.sqlite*")
+        ),
+    }  # fmt: skip
+    for place, text in places.items():
+        for form in [*FORMS, jwt, jwt[:100], "c00kie-value", "other-pass", pem.splitlines()[1]]:
+            assert form not in text, f"{form!r} stands in the {place}"
+    assert "*****" in places["journal"]
+    assert "joe" not in places["NamedCredential"]
+
+
+# --- masks, pure ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "masked"),
+    [
+        ('{"password":"x y","n":1}', '{"password":"*****","n":1}'),
+        ('{"a":{"access_token" : "a\\"b"}}', '{"a":{"access_token" : "*****"}}'),
+        ('{"client_secret":"cut off', '{"client_secret":"*****"'),
+        ('{"api_key":12345}', '{"api_key":"*****"}'),
+        ("grant_type=x&client_secret=a%20b&scope=c", "grant_type=x&client_secret=*****&scope=c"),
+        ("password=p", "password=*****"),
+        ('{"text":"{\\"password\\":\\"x\\"}"}', '{"text":"{\\"password\\":\\"*****\\"}"}'),
+        ('{"url":"/x?a=1&token=t"}', '{"url":"/x?a=1&token=*****"}'),
+        ("<a><password>p</password></a>", "<a><password>*****</password></a>"),
+        ('<urn:sessionId xsi:type="x">s</urn:sessionId>', '<urn:sessionId xsi:type="x">*****</urn:sessionId>'),
+        ('{"token_type":"Bearer","expires_in":1}', '{"token_type":"Bearer","expires_in":1}'),
+        ('{"keyboard":"us","author":"me","tokenless":0}', None),
+        ('{"monkey":"x","compass":"north"}', '{"monkey":"x","compass":"north"}'),
+    ],
+)
+def test_bodies_lose_the_values_of_secret_members(body: str, masked: str | None) -> None:
+    if masked is not None:
+        assert mask.body(body) == masked
+    else:
+        assert "us" in mask.body(body)
+
+
+@pytest.mark.parametrize(
+    "name", ["Authorization", "X-API-Key", "Cookie", "Set-Cookie", "apikey", "X-Auth-Token", "sig", "code"]
+)
+def test_names_of_secrets(name: str) -> None:
+    assert mask.is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["Content-Type", "Idempotency-Key", "X-Monkey", "WWW-Authenticate", "keyboard", "token_type"]
+)
+def test_names_of_none(name: str) -> None:
+    assert not mask.is_secret(name)
+
+
+@given(st.text(min_size=4, max_size=30), st.text(max_size=20), st.text(max_size=20))
+def test_a_secret_never_stands_in_what_was_hidden(secret: str, before: str, after: str) -> None:
+    hidden = mask.Secrets([secret]).hide(before + secret + after)
+
+    if secret not in before + mask.HIDDEN + after and secret not in mask.HIDDEN:
+        assert secret not in hidden or secret in (before + mask.HIDDEN + after)
+
+
+def test_a_secret_across_the_edge_of_what_is_kept_is_hidden() -> None:
+    from landbridge.callouts.send import _body
+
+    hide = mask.Secrets(["the-secret-value"]).hide
+    for edge in range(10, 40):
+        kept = _body(b"x" * 20 + b"the-secret-value" + b"y" * 20, edge, hide)
+        assert kept is not None
+        assert "the-sec" not in kept
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"),
+    [
+        (None, None),
+        (b"", None),
+        (b"abc", "abc"),
+        ("ä".encode() * 3, "äää"),
+        (b"\x00\x01", "(2 bytes that are no text)"),
+        (b"\xff\xfe\xfd" * 10, "(30 bytes that are no text)"),
+        (b"abcdefghij" * 2, "abcdefghij… (20 bytes in all)"),
+    ],
+)
+def test_what_is_kept_of_a_body(data: bytes | None, kept: str | None) -> None:
+    from landbridge.callouts.send import _body
+
+    assert _body(data, 10, lambda text: text) == kept
+
+
+# --- the seal ------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_from_the_settings_leaves_no_file(tmp_path: Path) -> None:
+    key = base64.b64encode(b"k" * 32).decode()
+    sealed = Seal(tmp_path, Chance(), key).close("secret")
+
+    assert Seal(tmp_path, Chance(), key).open(sealed) == "secret"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(LandbridgeError, match="seal_key"):
+        Seal(tmp_path, Chance(), base64.b64encode(b"x" * 32).decode()).open(sealed)
+    for bad in ("", "short", "!" * 44):
+        with pytest.raises(LandbridgeError, match="no key of Landbridge"):
+            Seal(tmp_path, Chance(), bad).close("secret")
+
+
+async def test_with_another_key_the_secrets_stay_closed_and_the_error_says_so(tmp_path: Path, home: Path) -> None:
+    settings: dict[str, Any] = {"data": tmp_path / "org", "home": home}
+    server = await Server.open(Settings(**settings))
+    await Org(server).credential("ERP", "http://127.0.0.1:9", {"token": TOKEN}, auth="bearer")
+    await server.close()
+    (tmp_path / "org" / "key").write_bytes(base64.b64encode(b"x" * 32))
+
+    server = await Server.open(Settings(**settings))
+    try:
+        with pytest.raises(LandbridgeError, match="restore the key"):
+            await server.callouts.send(request("ERP", "GET", "/"), server.callouts.run())
+    finally:
+        await server.close()
+
+
+async def test_credentials_survive_a_restart_and_their_key_is_private(tmp_path: Path, home: Path) -> None:
+    settings: dict[str, Any] = {"data": tmp_path / "org", "home": home}
+    server = await Server.open(Settings(**settings))
+    async with outside() as erp:
+        await Org(server).credential("ERP", erp.url, {"token": TOKEN}, auth="bearer")
+        await server.close()
+        server = await Server.open(Settings(**settings))
+        outcome = await server.callouts.send(request("erp", "GET", "/"), server.callouts.run())
+        await server.close()
+
+    assert outcome.ok
+    assert erp.got[0].headers["authorization"] == f"Bearer {TOKEN}"
+    assert (tmp_path / "org" / "key").stat().st_mode & 0o777 == 0o600
