@@ -42,6 +42,10 @@ class Settings:
     security_token: str | None = None
     connected_app: tuple[str, ...] = ()
     access_token: str | None = None
+    callback: tuple[str, ...] = ("http://localhost/callback", "http://localhost/OauthRedirect")
+    """Where a login in a browser may lead back to, for the apps that the settings name; a port on localhost may be any."""
+    jwt_certificate: Path | None = None
+    """The certificate (or public key) with which JWT bearer logins of the first app are checked."""
     hide: tuple[str, ...] = ()
     """`Object.Field` that the read-only integration user does not see."""
     durability: str = "full"

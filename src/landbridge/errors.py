@@ -52,8 +52,8 @@ class InvalidSessionId(SalesforceError):
 
     code, status = "INVALID_SESSION_ID", 401
 
-    def __init__(self) -> None:
-        super().__init__("Session expired or invalid")
+    def __init__(self, message: str = "Session expired or invalid") -> None:
+        super().__init__(message)
 
 
 class RequestLimitExceeded(SalesforceError):

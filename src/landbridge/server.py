@@ -13,7 +13,7 @@ import msgspec
 
 from landbridge import auth, callouts, events, limits, records, schema, soql
 from landbridge.access import Access
-from landbridge.auth import Apps, Credentials, Grants, Passwords, Seal, Sessions
+from landbridge.auth import Apps, Credentials, Failures, Flows, Grants, Keys, Passwords, Seal, Sessions, first_apps
 from landbridge.auth.credentials import open_credentials
 from landbridge.callouts import Callouts
 from landbridge.chance import Chance
@@ -42,6 +42,7 @@ MIGRATIONS = (
     Migration(1, (*schema.TABLES, *records.TABLES, *limits.TABLES, *auth.TABLES, *soql.TABLES)),
     Migration(2, (*events.TABLES, *limits.HOUR_TABLES)),
     Migration(3, callouts.TABLES),
+    Migration(4, auth.DOORS),
 )
 SYSTEM_OBJECTS = callouts.OBJECTS
 """Objects that rooms register over their own tables: read-only, made and upgraded like the standard ones."""
@@ -81,6 +82,9 @@ class Server:
     seal: Seal
     callouts: Callouts
     apps: Apps
+    failures: Failures
+    flows: Flows
+    keys: Keys
     passwords: Passwords
     sessions: Sessions
     grants: Grants
@@ -190,29 +194,28 @@ class Server:
     async def _open_logins(self) -> None:
         self.credentials = open_credentials(self.folder.path, self.settings, self.chance, INTEGRATION_USER)
         self.seal = Seal(self.folder.path, self.chance, self.settings.seal_key)
-        self.apps = Apps(self.seal)
-        self.passwords = Passwords(self.db, self.clock, self.credentials)
+        self.apps = Apps(self.seal, self.chance)
+        self.keys = Keys(self.db, self.seal, self.chance)
+        self.failures = Failures(self.clock)
+        self.flows = Flows(self.clock, self.chance)
+        self.passwords = Passwords(self.db, self.failures, self.credentials)
         hidden = frozenset((a.lower(), b.lower()) for a, b in (pair.split(".") for pair in self.settings.hide))
         self.sessions = Sessions(self.clock, self.chance, self.org.org_id, self.settings.session_timeout, hidden)
         self.sessions.load(self.db.read_now(lambda reader: reader))
-        self.grants = Grants(self.db, self.clock, self.org.org_id, self.apps, self.passwords, self.sessions)
+        self.grants = Grants(
+            self.db, self.clock, self.chance, self.org.org_id, apps=self.apps, passwords=self.passwords,
+            sessions=self.sessions, failures=self.failures, keys=self.keys,
+        )  # fmt: skip
         if self.settings.password is not None:
             await self.passwords.forget(self.org.admin_id)
-        await self.db.write(self._keep_apps, Unit("apps"))
+        known = first_apps.of(self.settings, self.credentials, self.org.admin_id)
+        await self.db.write(lambda tx: first_apps.keep(tx, self.apps, known, self.credentials), Unit("apps"))
         admin = Access(self.org.admin_id)
         if self.settings.access_token is not None:
             self.sessions.preshare(self.settings.access_token, admin)
             self.access_token = self.settings.access_token
         else:
             self.access_token = await self.grants.open_session(admin, None)
-
-    def _keep_apps(self, tx: Tx) -> None:
-        mine = self.credentials
-        self.apps.keep(tx, mine.client_id, mine.client_secret, self.org.admin_id)
-        self.apps.keep_refresh(tx, mine.refresh_token, self.org.admin_id, mine.client_id)
-        for app in self.settings.connected_app[1:]:
-            client_id, _, secret = app.partition(":")
-            self.apps.keep(tx, client_id, secret, None)
 
     def _open_callouts(self) -> None:
         settings = self.settings

@@ -112,7 +112,7 @@ def test_a_refresh_gives_a_new_session_in_recorded_key_order(org: RunningOrg, sh
         ({"client_id": "unknown"}, "invalid_client_id", "client identifier invalid"),
         ({"client_secret": "wrong"}, "invalid_client", "invalid client credentials"),
         (
-            {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"},
+            {"grant_type": "urn:ietf:params:oauth:grant-type:saml2-bearer"},
             "unsupported_grant_type",
             "grant type not supported",
         ),
@@ -261,7 +261,7 @@ def test_guessing_is_slowed_down_and_then_locked_out(fresh: RunningOrg, monkeypa
         async def sleep(self, seconds: float) -> None:
             waits.append(seconds)
 
-    monkeypatch.setattr(fresh.door.server.passwords, "_clock", Watched())
+    monkeypatch.setattr(fresh.door.server.failures, "_clock", Watched())
     for _ in range(12):
         assert password(fresh, password="guess").status == 400
 

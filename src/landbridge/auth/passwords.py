@@ -5,21 +5,17 @@ The first logins stand in `DIR/credentials`; their hash is made at the first log
 it. The security token may be appended to the password, as SOAP and OAuth clients do, or left out (a real org asks for it from
 unknown networks only; guessed: loopback is a known one).
 
-Guessing: each failure for a user name or from a peer doubles the wait before the next answer; ten failures lock the
-name for fifteen minutes of the org's clock. The answer never says which part was wrong, and costs the same for
-names that do not exist.
+Guessing is slowed down (`failures`). The answer never says which part was wrong, and costs the same for names that do not exist.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-from collections import OrderedDict
-from dataclasses import dataclass
 from hashlib import sha256
 
 from landbridge.auth.credentials import Credentials
-from landbridge.clock import Clock
+from landbridge.auth.failures import Failures
 from landbridge.storage import Database, Tx, Unit
 
 TABLES = (
@@ -32,47 +28,32 @@ FIND = "SELECT hash, token_hash, token_length FROM lb_password WHERE user_id = ?
 KEEP = "INSERT OR REPLACE INTO lb_password (user_id, hash, token_hash, token_length) VALUES (?, ?, ?, ?)"
 FORGET = "DELETE FROM lb_password WHERE user_id = ?"
 
-FREE_FAILURES = 3
-LOCK_AFTER = 10
-LOCK_SECONDS = 900.0
-LONGEST_WAIT = 8.0
-REMEMBERED = 10_000
+LONGEST = 1000
+"""Characters of a password."""
 # OWASP's second choice for argon2id: 19 MiB, two passes, one lane.
 _MEMORY_KIB, _PASSES = 19 * 1024, 2
-
-
-@dataclass(slots=True)
-class _Failures:
-    count: int
-    last: float
 
 
 class Passwords:
     """The passwords of one org's users."""
 
-    def __init__(self, db: Database, clock: Clock, credentials: Credentials) -> None:
+    def __init__(self, db: Database, failures: Failures, credentials: Credentials) -> None:
         self._db = db
-        self._clock = clock
+        self._failures = failures
         self._first = {
             credentials.username.lower(): (credentials.password, credentials.security_token),
             credentials.integration_username.lower(): (credentials.integration_password, credentials.security_token),
         }
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     async def check(self, username: str, given: str, peer: str) -> str | None:
         """The id of the user whose password (with or without the token) was given; None for anything else."""
-        keys = (f"user:{username.lower()[:200]}", f"peer:{peer}")
-        if self._locked(keys[0]):
+        name = f"user:{username.lower()[:200]}"
+        if self._failures.locked(name):
             return None
-        failures = max(self._count(key) for key in keys)
-        for key in keys:  # counted before the check: guesses sent side by side do not get around the wait
-            self._fail(key)
-        if failures >= FREE_FAILURES:
-            await self._clock.sleep(min(LONGEST_WAIT, 0.25 * 2 ** (failures - FREE_FAILURES)))
+        await self._failures.attempt(name, peer)
         user_id = await self._check(username, given)
         if user_id is not None:
-            for key in keys:
-                self._failures.pop(key, None)
+            self._failures.succeeded(name, peer)
         return user_id
 
     async def _check(self, username: str, given: str) -> str | None:
@@ -84,7 +65,7 @@ class Passwords:
             return row[0] if await loop.run_in_executor(None, _verify, kept[0], password) else None
         first = self._first.get(username.lower()) if row is not None else None
         # The same work for names that do not exist: nobody learns which names do.
-        hashed = await loop.run_in_executor(None, _hash, given[:1000])
+        hashed = await loop.run_in_executor(None, _hash, given[:LONGEST])
         if first is None or row is None:
             return None
         password, token = first
@@ -99,22 +80,10 @@ class Passwords:
         """Drop a kept hash: the settings have given this user a new first password."""
         await self._db.write(lambda tx: tx.run(FORGET, (user_id,)), Unit("new-password"))
 
-    # --- failures ----------------------------------------------------------------------------------------------
-
-    def _count(self, key: str) -> int:
-        failures = self._failures.get(key)
-        if failures is None or self._clock.epoch() - failures.last > LOCK_SECONDS:
-            return 0
-        return failures.count
-
-    def _fail(self, key: str) -> None:
-        self._failures[key] = _Failures(self._count(key) + 1, self._clock.epoch())
-        self._failures.move_to_end(key)
-        while len(self._failures) > REMEMBERED:
-            self._failures.popitem(last=False)
-
-    def _locked(self, key: str) -> bool:
-        return self._count(key) >= LOCK_AFTER
+    async def set(self, user_id: str, password: str, token: str) -> None:
+        """Give a user this password and security token."""
+        hashed = await asyncio.get_running_loop().run_in_executor(None, _hash, password)
+        await self._db.write(lambda tx: _keep(tx, user_id, hashed, token), Unit("new-password", user_id))
 
 
 def _keep(tx: Tx, user_id: str, hashed: str, token: str) -> None:
@@ -144,6 +113,6 @@ def _verify(hashed: str, password: str) -> bool:
     from argon2.exceptions import VerificationError
 
     try:
-        return PasswordHasher().verify(hashed, password[:1000])
+        return PasswordHasher().verify(hashed, password[:LONGEST])
     except VerificationError:
         return False

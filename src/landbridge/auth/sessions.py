@@ -9,11 +9,12 @@ Source: `auth.md` sections 3 and 7.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from landbridge.access import READ_ONLY, Access
+from landbridge.auth import scopes
 from landbridge.chance import Chance
 from landbridge.clock import Clock
 from landbridge.ids import RecordId
@@ -23,15 +24,26 @@ TABLES = (
     "CREATE TABLE lb_session (hash BLOB PRIMARY KEY NOT NULL, user_id TEXT NOT NULL, client_id TEXT, "
     "created REAL NOT NULL, last_used REAL NOT NULL) WITHOUT ROWID",
 )
+MORE = (
+    "ALTER TABLE lb_session ADD COLUMN scope TEXT NOT NULL DEFAULT 'full'",
+    "ALTER TABLE lb_session ADD COLUMN family TEXT",
+    "CREATE TABLE lb_frozen_user (user_id TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID",
+)
 
-KEEP = "INSERT INTO lb_session (hash, user_id, client_id, created, last_used) VALUES (?, ?, ?, ?, ?)"
-KEPT = "SELECT hash, user_id, client_id, last_used FROM lb_session WHERE last_used > ?"
+KEEP = (
+    "INSERT INTO lb_session (hash, user_id, client_id, created, last_used, scope, family) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+KEPT = "SELECT hash, user_id, client_id, created, last_used, scope, family FROM lb_session WHERE last_used > ?"
 USED = "UPDATE lb_session SET last_used = ? WHERE hash = ?"
 END = "DELETE FROM lb_session WHERE hash = ?"
 EXPIRE = "DELETE FROM lb_session WHERE last_used <= ?"
 RIGHTS = """
     SELECT p."Name" FROM "User" u JOIN "Profile" p ON p."Id" = u."ProfileId" WHERE u."Id" = ? AND u."IsActive" = 1
+        AND NOT EXISTS (SELECT 1 FROM lb_frozen_user f WHERE f.user_id = u."Id")
 """
+FREEZE = "INSERT OR IGNORE INTO lb_frozen_user (user_id) VALUES (?)"
+UNFREEZE = "DELETE FROM lb_frozen_user WHERE user_id = ?"
+FROZEN = "SELECT user_id FROM lb_frozen_user"
 
 FLUSH_AFTER = 60.0
 """Seconds by which the kept `last_used` may lag."""
@@ -45,9 +57,17 @@ class Session:
     hash: bytes
     access: Access
     client_id: str | None
+    created: float
     last_used: float
     kept: float
     """`last_used` as the table has it; infinite for sessions that are not kept."""
+    scope: str = scopes.FULL
+    family: str | None = None
+    """The consent it came of, with its refresh tokens; None for a login of its own."""
+
+    @property
+    def opens_rest(self) -> bool:
+        return scopes.opens_rest(self.scope)
 
 
 class Sessions:
@@ -65,10 +85,13 @@ class Sessions:
 
     def load(self, reader: Reader) -> None:
         """Take up the sessions of the last run that have not expired."""
-        for digest, user_id, client_id, last_used in reader.all(KEPT, (self._clock.epoch() - self._timeout,)):
+        for digest, user_id, client_id, created, used, scope, family in reader.all(
+            KEPT, (self._clock.epoch() - self._timeout,)
+        ):
             access = self.access(reader, user_id)
             if access is not None:
-                self._live[digest] = Session(digest.hex()[:12], digest, access, client_id, last_used, last_used)
+                name = digest.hex()[:12]
+                self._live[digest] = Session(name, digest, access, client_id, created, used, used, scope, family)
 
     def access(self, reader: Reader, user_id: str) -> Access | None:
         """The rights of an active user; None for anyone else."""
@@ -90,19 +113,23 @@ class Sessions:
         session.last_used = now
         return session
 
-    def open(self, tx: Tx, access: Access, client_id: str | None) -> str:
+    def open(
+        self, tx: Tx, access: Access, client_id: str | None, scope: str = scopes.FULL, family: str | None = None
+    ) -> str:
         """A new session; its token, which is nowhere kept. It is live once the unit has committed."""
         token = f"{self._org_id[:15]}!{self._chance.letters(88)}"
         digest, now = sha256(token.encode()).digest(), self._clock.epoch()
-        tx.run(KEEP, (digest, access.user_id, client_id, now, now))
-        session = Session(digest.hex()[:12], digest, access, client_id, now, now)
+        tx.run(KEEP, (digest, access.user_id, client_id, now, now, scope, family))
+        session = Session(digest.hex()[:12], digest, access, client_id, now, now, now, scope, family)
         tx.after_commit(lambda: self._add(session))
         return token
 
     def preshare(self, token: str, access: Access) -> None:
         """A session whose token the settings name; in memory alone, and it does not expire."""
         digest = sha256(token.encode("latin-1", "replace")).digest()
-        self._live[digest] = Session(digest.hex()[:12], digest, access, None, float("inf"), float("inf"))
+        self._live[digest] = Session(
+            digest.hex()[:12], digest, access, None, self._clock.epoch(), float("inf"), float("inf")
+        )
 
     def _add(self, session: Session) -> None:
         self._live[session.hash] = session
@@ -114,6 +141,50 @@ class Sessions:
     def revoke_app(self, tx: Tx, user_id: str, client_id: str) -> bool:
         """End the sessions that an app holds for a user (its refresh token was revoked)."""
         return self._end(tx, lambda s: s.client_id == client_id and s.access.user_id == user_id)
+
+    def end_family(self, tx: Tx, family: str) -> bool:
+        """End what came of one consent."""
+        return self._end(tx, lambda s: s.family == family)
+
+    def end_app(self, tx: Tx, client_id: str) -> bool:
+        """End every session of an app."""
+        return self._end(tx, lambda s: s.client_id == client_id)
+
+    def end_user(self, tx: Tx, user_id: str) -> bool:
+        """End every session of a user."""
+        return self._end(tx, lambda s: s.access.user_id == user_id)
+
+    def end_named(self, tx: Tx, name: str) -> bool:
+        """End the session of this `id`, as it stands in lists and logs."""
+        return self._end(tx, lambda s: s.id == name)
+
+    def freeze(self, tx: Tx, user_id: str, *, frozen: bool) -> None:
+        """A frozen user can't log in, and their sessions end."""
+        tx.run(FREEZE if frozen else UNFREEZE, (user_id,))
+        if frozen:
+            self.end_user(tx, user_id)
+
+    def frozen(self, reader: Reader) -> frozenset[str]:
+        return frozenset(str(row[0]) for row in reader.all(FROZEN))
+
+    def live(self) -> list[Session]:
+        """The sessions that have not expired, the last used first."""
+        after = self._clock.epoch() - self._timeout
+        return sorted((s for s in self._live.values() if s.last_used > after), key=lambda s: -s.last_used)
+
+    def review(self, tx: Tx, user_ids: Iterable[str]) -> None:
+        """Users were changed: their sessions get the rights they have now, or end."""
+        for user_id in set(user_ids):
+            access = self.access(tx, user_id)
+            if access is None:
+                self.end_user(tx, user_id)
+            elif any(s.access.user_id == user_id and s.access != access for s in self._live.values()):
+                tx.after_commit(lambda user_id=user_id, access=access: self._change(user_id, access))  # type: ignore[misc]
+
+    def _change(self, user_id: str, access: Access) -> None:
+        for session in self._live.values():
+            if session.access.user_id == user_id:
+                session.access = access
 
     def _end(self, tx: Tx, wanted: Callable[[Session], bool]) -> bool:
         ended = [session for session in self._live.values() if wanted(session)]

@@ -12,6 +12,7 @@ FIND = """
            "ProfileId", "UserRoleId", "LastModifiedDate"
     FROM "User" WHERE "Id" = ?
 """
+ACTIVE = """SELECT "Id" FROM "User" WHERE "Username" = ? AND "IsActive" = 1"""
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,9 @@ def find(reader: Reader, user_id: str) -> User:
     row = reader.one(FIND, (user_id,))
     assert row is not None, user_id
     return User(*row)
+
+
+def active(reader: Reader, username: str) -> str | None:
+    """The id of an active user by name; None for anyone else."""
+    row = reader.one(ACTIVE, (username,))
+    return None if row is None else str(row[0])

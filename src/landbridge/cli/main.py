@@ -93,6 +93,11 @@ def _serve(command: argparse.ArgumentParser) -> None:
     login.add_argument("--security-token", help="the administrator's security token (drawn when not given)")
     login.add_argument("--connected-app", action="append", metavar="CLIENT_ID:CLIENT_SECRET",
                        help="an app that may log in; the first acts as the administrator; repeatable")  # fmt: skip
+    login.add_argument("--callback", action="append", metavar="URL",
+                       help="where a login in a browser may lead back to, for these apps; a port on localhost may be any; "
+                       "repeatable (default http://localhost/callback and /OauthRedirect)")  # fmt: skip
+    login.add_argument("--jwt-certificate", type=Path, metavar="FILE",
+                       help="certificate or public key with which JWT logins of the first app are checked")  # fmt: skip
     login.add_argument("--access-token", help="a session that is there from the start, for CI")
     login.add_argument("--hide", action="append", metavar="OBJECT.FIELD",
                        help="a field that the read-only integration user does not see; repeatable")  # fmt: skip

@@ -81,6 +81,8 @@ class Core:
             session = None if token is None else server.sessions.find(token)
             if session is None:
                 raise InvalidSessionId
+            if not session.opens_rest:
+                raise InvalidSessionId("This session is not valid for use with the REST API")
             access, session_id = session.access, session.id
             if route.metered:
                 used = server.limits.count_api_call()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from landbridge.server import Server
     from landbridge.wire.http.routing import RouteTable
 
+MY_DOMAIN = "https://landbridge.my.salesforce.com"
+SHARED_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com", "api.salesforce.com"})
 JSON = b"application/json;charset=UTF-8"
 
 
@@ -79,6 +81,12 @@ class Request:
             scheme = self.header(b"x-forwarded-proto") or scheme
             host = self.headers.get(b"x-forwarded-host", host)
         return f"{scheme}://{host.decode('latin-1')}"
+
+    @property
+    def instance_url(self) -> str:
+        """The org's own URL: as it was reached, but for the hosts that are every org's (`landbridge exec` leads them here)."""
+        base = self.base_url
+        return MY_DOMAIN if base.partition("://")[2] in SHARED_HOSTS else base
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""OAuth endpoints and who the user is: `/services/oauth2`, `/id`."""
+"""OAuth endpoints, logins in a browser, and who the user is: `/services/oauth2`, `/id`, `/.well-known`."""
 
-from landbridge.wire.oauth import identity, token
+from landbridge.wire.oauth import authorize, discovery, identity, register, token
 
-ROUTES = (*token.ROUTES, *identity.ROUTES)
+ROUTES = (*token.ROUTES, *authorize.ROUTES, *discovery.ROUTES, *register.ROUTES, *identity.ROUTES)
 
 __all__ = ["ROUTES"]

@@ -62,7 +62,7 @@ async def _login(call: Call, operation: Element, header: Element | None) -> str:
     if access is None:
         raise LoginFault("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.")
     token = await server.grants.open_session(access, None)
-    version, base, org = call.params["version"], call.request.base_url, server.org.org_id[:15]
+    version, base, org = call.params["version"], call.request.instance_url, server.org.org_id[:15]
     return (
         f"<metadataServerUrl>{base}/services/Soap/m/{version}/{org}</metadataServerUrl>"
         "<passwordExpired>false</passwordExpired><sandbox>false</sandbox>"
