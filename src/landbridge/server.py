@@ -274,6 +274,7 @@ class Server:
             while True:
                 await self.clock.sleep(HOUSEKEEPING)
                 await self._flush()
+                await self.callouts.journal.tend()
         finally:
             await self._flush()
 

@@ -30,6 +30,8 @@ MOST_WAITING = 2000
 """Entries in memory; at half of it they are written at once, at all of it senders wait."""
 CHUNK = 500
 """Rows that one unit trims: the writer is not held for long."""
+TRIM_EVERY = 60.0
+"""Seconds between looks for what is too old."""
 _OVERHEAD = 400
 """Bytes a row takes besides its texts."""
 
@@ -112,6 +114,7 @@ class Journal:
         self._flushing: asyncio.Task[None] | None = None
         self._kept: int | None = None
         self._stamp = (-1.0, "")
+        self._trim_at = clock.epoch() + TRIM_EVERY
 
     def add(self, entry: Entry) -> None:
         """Take an entry; it is written soon, unless its run writes it first."""
@@ -196,6 +199,17 @@ class Journal:
     def _wrote(self, size: int) -> None:
         if self._kept is not None:
             self._kept += size
+
+    async def tend(self) -> None:
+        """Called again and again by the server's housekeeping: trim when it is time, by the org's clock, or too much is kept."""
+        now = self._clock.epoch()
+        if now < self._trim_at and (self._kept is None or self._kept <= self._size):
+            return
+        self._trim_at = now + TRIM_EVERY
+        try:
+            await self.trim()
+        except Exception:
+            log.warning("the callout journal could not be trimmed", exc_info=True)
 
     async def trim(self) -> int:
         """Remove what is too old, then the oldest until the rest fits; how many rows went."""

@@ -193,6 +193,12 @@ class Callouts:
         live = self._live.get(credential.name)
         return breakers.view(Breaker() if live is None else live.breaker, credential.breaker, self._clock.epoch())
 
+    def shown(self, outcome: Outcome, most: int | None = None) -> str:
+        """An outcome's body as it may be written down: text, masked, its first `most` characters (None: the journal's)."""
+        live = self._live.get(outcome.credential)
+        hide = str if live is None else live.hidden.hide
+        return _body(outcome.body, self._log_body if most is None else most, hide) or ""
+
     async def close(self) -> None:
         """Write the journal, close every connection."""
         await self.journal.close()
