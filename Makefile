@@ -14,7 +14,7 @@ PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check bench soak ledger format clean
+.PHONY: help run test check bench soak stubs ledger format clean
 
 help: ## this list
 	@echo "Landbridge: a Salesforce org on your laptop. Start with \`make run\`."
@@ -41,6 +41,9 @@ bench: $(VENV)/.bench ## ratios against floors and a peer, in one run (SECTIONS=
 
 soak: $(VENV)/.bench ## the long runs: 1,000,000 creates, many kills
 	@$(BIN)/python -m bench.soak
+
+stubs: $(VENV)/.dev ## write the Pub/Sub messages from eventbus.proto
+	@$(BIN)/python scripts/make_stubs.py
 
 ledger: $(VENV)/.dev ## write docs/fidelity.md from the tests
 	@said=$$($(BIN)/python -m pytest -qq --collect-only --write-ledger 2>&1) || { echo "$$said" | tail -30; exit 1; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
@@ -18,6 +19,7 @@ class Clock:
     def __init__(self, offset: float = 0.0) -> None:
         self.offset = offset
         self._last = 0.0
+        self._jumped: list[Callable[[], None]] = []
 
     def epoch(self) -> float:
         """Seconds since 1970-01-01 UTC on the org's clock; never smaller than an earlier answer."""
@@ -36,6 +38,17 @@ class Clock:
         if by < timedelta(0):
             raise ValueError("the org's clock only moves forward")
         self.offset += by.total_seconds()
+        for call in list(self._jumped):
+            call()
+
+    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
+        """
+        Have `call` called after every jump, in the jumper's thread; returns what ends it.
+
+        For whoever waits for a moment of the org's time: the wait may be over earlier than the machine's clock says.
+        """
+        self._jumped.append(call)
+        return lambda: self._jumped.remove(call)
 
     def monotonic(self) -> float:
         """Seconds for measuring I/O; not moved by `jump`."""

@@ -17,6 +17,7 @@ from landbridge.errors import LandbridgeError
 
 FILE = "landbridge.toml"
 PREFIX = "LANDBRIDGE_"
+PUBSUB_PORTS = (7442, 7443)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,9 @@ class Settings:
     allow_drop: bool = False
     host: str = "127.0.0.1"
     port: int = 8080
-    pubsub_port: int = 7442
-    pubsub_tls_port: int = 7443
+    pubsub_port: int | None = None
+    pubsub_tls_port: int | None = None
+    """None: 7442 and 7443; free ones when `port` is 0, so that several orgs get along."""
     capture: tuple[str, ...] = ()
     username: str = "admin@landbridge.localhost"
     password: str | None = None
@@ -70,6 +72,15 @@ class Settings:
     """Base64 of the 32 bytes that seal secrets; by default in the data folder's file `key`."""
     home: Path | None = None
     """Where what all orgs of this user share is kept (the local CA); by default `~/.landbridge`."""
+
+    @property
+    def pubsub_ports(self) -> tuple[int, int]:
+        """The ports of the Pub/Sub API, plaintext and TLS; 0 picks a free one."""
+        plain, tls = PUBSUB_PORTS if self.port else (0, 0)
+        return (
+            plain if self.pubsub_port is None else self.pubsub_port,
+            tls if self.pubsub_tls_port is None else self.pubsub_tls_port,
+        )
 
     def __repr__(self) -> str:
         shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.name not in SECRETS)
@@ -154,6 +165,8 @@ def _convert(name: str, value: Any, where: str) -> Any:
             return _boolean(value)
         if hint in (int, float):
             return hint(value)
+        if hint == (int | None):
+            return int(value)
         return str(value)
     except (TypeError, ValueError) as error:
         shown = "its value" if name in SECRETS else repr(value)
@@ -176,7 +189,7 @@ def _check(settings: Settings) -> None:
     if settings.log_format not in ("text", "json"):
         raise LandbridgeError(f"log-format is text or json, not {settings.log_format!r}")
     for name in ("port", "pubsub_port", "pubsub_tls_port"):
-        if not 0 <= getattr(settings, name) <= 65535:
+        if not 0 <= (getattr(settings, name) or 0) <= 65535:
             raise LandbridgeError(f"{name.replace('_', '-')} is a number from 0 to 65535")
     for app in settings.connected_app:
         if app.count(":") != 1 or not all(app.split(":")):

@@ -41,6 +41,10 @@ class Certificates:
     ca: Path
     server: Path
 
+    def pem(self) -> bytes:
+        """The server's key and chain, for a TLS of another make (gRPC's)."""
+        return self.server.read_bytes()
+
     def context(self) -> ssl.SSLContext:
         """A TLS context for the server, 1.2 or newer."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

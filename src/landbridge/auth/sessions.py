@@ -82,6 +82,7 @@ class Sessions:
         self._timeout = timeout
         self._hidden = hidden
         self._live: dict[bytes, Session] = {}
+        self._ended: list[Callable[[], None]] = []
 
     def load(self, reader: Reader) -> None:
         """Take up the sessions of the last run that have not expired."""
@@ -196,6 +197,21 @@ class Sessions:
     def _forget(self, ended: list[Session]) -> None:
         for session in ended:
             self._live.pop(session.hash, None)
+        for call in list(self._ended):
+            call()
+
+    def ends(self, session: Session) -> float:
+        """When a session ends unless it is used, in seconds on the org's clock; 0 when it has ended already."""
+        return session.last_used + self._timeout if self._live.get(session.hash) is session else 0.0
+
+    def touch(self, session: Session) -> None:
+        """Count what goes on under a session as its use: a stream has no token to be found by."""
+        session.last_used = max(session.last_used, self._clock.epoch())
+
+    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Have `call` called after sessions were revoked; returns what ends it. For streams, which outlive a look-up."""
+        self._ended.append(call)
+        return lambda: self._ended.remove(call)
 
     @property
     def unflushed(self) -> bool:

@@ -84,8 +84,10 @@ def _serve(command: argparse.ArgumentParser) -> None:
     door = command.add_argument_group("the front door")
     door.add_argument("--host", help="address to listen on (default 127.0.0.1; others are reachable from outside)")
     door.add_argument("--port", type=int, help="port for HTTP and TLS alike (default 8080; 0 picks a free one)")
-    door.add_argument("--pubsub-port", type=int, help="port of the Pub/Sub API, plaintext (default 7442; for Events)")
-    door.add_argument("--pubsub-tls-port", type=int, help="port of the Pub/Sub API, TLS (default 7443; for Events)")
+    door.add_argument("--pubsub-port", type=int,
+                      help="port of the Pub/Sub API, plaintext (default 7442, or a free one with --port 0)")  # fmt: skip
+    door.add_argument("--pubsub-tls-port", type=int,
+                      help="port of the Pub/Sub API, TLS (default 7443, or a free one with --port 0)")  # fmt: skip
     door.add_argument("--certificates", type=Path, metavar="DIR", help="folder of the local CA and certificate")
     login = command.add_argument_group("logins")
     login.add_argument("--username", help="the administrator (default admin@landbridge.localhost)")

@@ -85,6 +85,7 @@ def banner(door: Door) -> list[str]:
     server = door.server
     lines = [
         f"Landbridge org {ready['org_id']} is up: {ready['url']}   (TLS on the same port; CA: {ready['ca_file']})",
+        f"  Pub/Sub API     {ready['pubsub']} plaintext, {ready['pubsub_tls']} TLS",
         f"  username        {ready['username']}",
         f"  password        {ready['password']}",
         f"  security token  {ready['security_token']}",

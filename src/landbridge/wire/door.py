@@ -6,12 +6,15 @@ A server with its door open: the port, the ready file, and what comes down with 
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -26,6 +29,9 @@ from landbridge.wire.app import table
 from landbridge.wire.http.core import Core
 from landbridge.wire.http.listener import Listener, listen
 from landbridge.wire.http.protocol import Bounds, Connections
+
+if TYPE_CHECKING:
+    from landbridge.wire.pubsub.listener import PubSubListener
 
 SERVER_FILE = "server.json"
 
@@ -49,6 +55,9 @@ class Door:
             sockets = listen(settings.host, settings.port)  # a port in use is told before anything is loaded
             for listening in sockets:
                 closing.callback(listening.close)
+            held = _hold(settings)
+            for listening in held:
+                closing.callback(listening.close)
             server = await Server.open(settings, clock, chance)
             closing.push_async_callback(server.close)
             core = Core(server, table())
@@ -63,15 +72,17 @@ class Door:
                 lambda: certificates.ensure(folder, server.clock).context(),
             )
             closing.push_async_callback(listener.close)
-            url = f"http://{_shown(settings.host)}:{listener.port}"
-            ready = _ready(server, url, certificates.paths(folder))
+            found = certificates.ensure(folder, server.clock)
+            pubsub = await _open_pubsub(server, settings, held, found)
+            closing.push_async_callback(pubsub.close)
+            ready = _ready(server, _shown(settings.host), listener, pubsub, found)
             own = server.folder.path / SERVER_FILE
             write_private(own, msgspec.json.encode(ready))
             closing.callback(own.unlink, missing_ok=True)
             if settings.ready_file is not None:
                 _write_ready(settings.ready_file, ready)
                 closing.callback(settings.ready_file.unlink, missing_ok=True)
-            yield cls(server, listener, url, ready)
+            yield cls(server, listener, ready["url"], ready)
 
 
 def _certificates(settings: Settings, server: Server) -> Path:
@@ -88,11 +99,43 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _ready(server: Server, url: str, found: certificates.Certificates) -> dict[str, Any]:
-    certificates.ensure(found.ca.parent, server.clock)
+def _hold(settings: Settings) -> list[socket.socket]:
+    """The named ports of the Pub/Sub API, held until gRPC takes them: one that is in use is told before anything is loaded."""
+    options = ("--pubsub-port", "--pubsub-tls-port")
+    held: list[socket.socket] = []
+    try:
+        for port, option in zip(settings.pubsub_ports, options, strict=True):
+            if port:
+                held += listen(settings.host, port, option)
+    except BaseException:
+        for listening in held:
+            listening.close()
+        raise
+    return held
+
+
+async def _open_pubsub(
+    server: Server, settings: Settings, held: list[socket.socket], found: certificates.Certificates
+) -> PubSubListener:
+    """
+    The Pub/Sub API. HTTP answers already: gRPC takes 100 ms to load, in a thread beside it.
+
+    Raises LandbridgeError when a port was taken in the meantime.
+    """
+    module = await asyncio.to_thread(import_module, "landbridge.wire.pubsub.listener")
+    for listening in held:
+        listening.close()
+    made = module.PubSubListener.open(server, settings.host, settings.pubsub_ports, found.pem())
+    return cast("PubSubListener", await made)
+
+
+def _ready(
+    server: Server, host: str, listener: Listener, pubsub: PubSubListener, found: certificates.Certificates
+) -> dict[str, Any]:
     mine = server.credentials
     return {
-        "url": url, "pubsub": None, "mcp": None, "username": mine.username, "password": mine.password,
+        "url": f"http://{host}:{listener.port}", "pubsub": f"{host}:{pubsub.port}",
+        "pubsub_tls": f"{host}:{pubsub.tls_port}", "mcp": None, "username": mine.username, "password": mine.password,
         "security_token": mine.security_token, "client_id": mine.client_id, "client_secret": mine.client_secret,
         "access_token": server.access_token, "refresh_token": mine.refresh_token, "org_id": server.org.org_id,
         "user_id": server.org.admin_id, "ca_file": str(found.ca.resolve()), "pid": os.getpid(),

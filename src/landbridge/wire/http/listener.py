@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -132,7 +133,7 @@ class Listener:
         await self._connections.close(grace)
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int, option: str = "--port") -> list[socket.socket]:
     """
     Bound, listening, non-blocking sockets. `localhost` means both loopback addresses, where both exist.
 
@@ -156,18 +157,19 @@ def listen(host: str, port: int) -> list[socket.socket]:
             bound.close()
             if sockets:
                 continue  # the other family of `localhost` is not there
-            raise LandbridgeError(_cannot_listen(host, port, error)) from error
+            raise LandbridgeError(cannot_listen(host, port, error.errno, option)) from error
         bound.setblocking(False)
         sockets.append(bound)
     return sockets
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
-    if error.errno in (98, 48):  # EADDRINUSE on Linux, on macOS
-        return f"port {port} on {host} is in use. Stop what uses it, or take another one: --port 0 picks a free one."
-    if error.errno == 13:
-        return f"port {port} needs more rights than this user has. Take one above 1023 with --port."
-    return f"can't listen on {host}:{port}: {error.strerror}"
+def cannot_listen(host: str, port: int, number: int | None, option: str) -> str:
+    """What to tell a person about a port that could not be opened; `number` is the errno, `option` what names the port."""
+    if number in (98, 48):  # EADDRINUSE on Linux, on macOS
+        return f"port {port} on {host} is in use. Stop what uses it, or take another one: {option} 0 picks a free one."
+    if number == 13:
+        return f"port {port} needs more rights than this user has. Take one above 1023 with {option}."
+    return f"can't listen on {host}:{port} ({option}): {os.strerror(number or 0)}"
 
 
 def _wake(waiting: asyncio.Future[None]) -> None:

@@ -1,0 +1,207 @@
+"""
+The rpcs of `eventbus.v1.PubSub`: who calls, what is asked, the answer as bytes.
+
+Every call ends one way: with an answer, or with a status whose trailers name Salesforce's error code and the call's `rpc-id`,
+which the text ends with too. Our own failures are logged under that id and answered without their text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from landbridge.errors import Unsupported
+from landbridge.wire.pubsub import caller, eventbus_pb2
+from landbridge.wire.pubsub.frames import Frames
+from landbridge.wire.pubsub.refusal import Refused
+from landbridge.wire.pubsub.session import Subscribing
+from landbridge.wire.pubsub.stream import Subscriber
+
+if TYPE_CHECKING:
+    from landbridge.auth.sessions import Session
+    from landbridge.events import Topic
+    from landbridge.server import Server
+
+log = logging.getLogger(__name__)
+
+SERVICE = "eventbus.v1.PubSub"
+MOST_STREAMS = 2_000
+"""Open streams of one org. The platform's number is not published; ours bounds memory."""
+
+Context = Any  # grpc.aio.ServicerContext, generic in types that bytes in and bytes out make void
+Requests = AsyncIterator[Any]
+
+
+class Call:
+    """One rpc: its id and, once known, whose it is."""
+
+    __slots__ = ("rpc_id", "session")
+
+    def __init__(self, rpc_id: str, session: Session) -> None:
+        self.rpc_id = rpc_id
+        self.session = session
+
+
+class Service:
+    """The rpcs over one org."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._log = server.events
+        self._frames = Frames(self._log.avro)
+        self._streams = 0
+        self._subscribers: set[Subscriber] = set()
+
+    def stop(self) -> None:
+        """End the streams: the org is closing."""
+        for subscriber in self._subscribers:
+            subscriber.failed = Refused("service.unavailable")
+            subscriber.wake.set()
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """What gRPC calls: requests parsed, responses as they are."""
+        unary, stream = grpc.unary_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
+        pb = eventbus_pb2
+        return grpc.method_handlers_generic_handler(SERVICE, {
+            "GetTopic": unary(self._unary(self._get_topic), pb.TopicRequest.FromString),
+            "GetSchema": unary(self._unary(self._get_schema), pb.SchemaRequest.FromString),
+            "Subscribe": stream(self._streaming(self._subscribe), pb.FetchRequest.FromString),
+        })  # fmt: skip
+
+    # --- how every call begins and ends --------------------------------------------------------------------------
+
+    def _unary(self, answer: Callable[[Call, Any], Awaitable[bytes]]) -> Callable[[Any, Context], Awaitable[bytes]]:
+        async def run(request: Any, context: Context) -> bytes:
+            rpc_id = self._server.chance.uuid()
+            try:
+                return await answer(await self._open(rpc_id, context), request)
+            except Exception as error:
+                await self._abort(context, error, rpc_id)
+                raise AssertionError("abort raises") from error
+
+        return run
+
+    def _streaming(
+        self, work: Callable[[Call, Requests, Context], Awaitable[None]]
+    ) -> Callable[[Requests, Context], Awaitable[None]]:
+        async def run(requests: Requests, context: Context) -> None:
+            rpc_id = self._server.chance.uuid()
+            self._streams += 1
+            try:
+                if self._streams > MOST_STREAMS:
+                    raise Refused("concurrent.client.limit.exceeded", limit=MOST_STREAMS)
+                await work(await self._open(rpc_id, context), requests, context)
+            except Exception as error:
+                await self._abort(context, error, rpc_id)
+            finally:
+                self._streams -= 1
+
+        return run
+
+    async def _open(self, rpc_id: str, context: Context) -> Call:
+        call = Call(rpc_id, caller.identify(self._server, context.invocation_metadata()))
+        strike = self._server.switchboard.strike("pubsub.call", {"call": call})
+        if strike is not None:
+            if strike.delay:
+                await self._server.clock.sleep(strike.delay)
+            if strike.error is not None:
+                raise strike.error
+        return call
+
+    async def _abort(self, context: Context, error: Exception, rpc_id: str) -> None:
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        if not isinstance(error, Refused):
+            log.error("a Pub/Sub call failed", extra={"rpc_id": rpc_id}, exc_info=error)
+            error = Refused("subscription.internal.error")
+        await context.abort(
+            grpc.StatusCode[error.status],
+            f"{error} rpcId: {rpc_id}",
+            (("error-code", error.code), ("rpc-id", rpc_id)),
+        )
+
+    # --- topics and schemas --------------------------------------------------------------------------------------
+
+    def _topic(self, name: str) -> Topic:
+        """The topic of that name. Raises Refused, also for kinds of topics that CometD alone has."""
+        if not name.strip():
+            raise Refused("topic.validation.empty")
+        try:
+            topic = self._log.topic(name)
+        except Unsupported:
+            topic = None
+        if topic is None:
+            raise Refused("topic.not.found", org=self._tenant(), topic=name)
+        return topic
+
+    def _tenant(self) -> str:
+        return f"CORE/prod/{self._server.org.org_id}"
+
+    async def _get_topic(self, call: Call, request: eventbus_pb2.TopicRequest) -> bytes:
+        topic = self._topic(request.topic_name)
+        return eventbus_pb2.TopicInfo(
+            topic_name=topic.name,
+            tenant_guid=self._tenant(),
+            can_publish=topic.can_publish and not call.session.access.read_only,
+            can_subscribe=topic.can_subscribe,
+            schema_id=topic.schema_id,
+            rpc_id=call.rpc_id,
+        ).SerializeToString()
+
+    async def _get_schema(self, call: Call, request: eventbus_pb2.SchemaRequest) -> bytes:
+        if not request.schema_id.strip():
+            raise Refused("schema.validation.failed")
+        found = self._log.schema(request.schema_id)
+        if found is None:
+            raise Refused("schema.meta.permission", schema=request.schema_id)
+        return eventbus_pb2.SchemaInfo(
+            schema_json=found.decode(), schema_id=request.schema_id, rpc_id=call.rpc_id
+        ).SerializeToString()
+
+    # --- subscribing ---------------------------------------------------------------------------------------------
+
+    async def _subscribe(self, call: Call, requests: Requests, context: Context) -> None:
+        clock = self._server.clock
+        state = Subscribing(clock.epoch())
+        subscriber = Subscriber(
+            self._server, self._log, self._frames, state.flow, call.session, call.rpc_id, context.write
+        )
+
+        def take(request: eventbus_pb2.FetchRequest) -> None:
+            start = state.request(request, clock.epoch())
+            if start is not None:
+                subscriber.begin(self._topic(start.topic), start.replay)
+            elif request.auth_refresh:
+                subscriber.session = caller.refresh(self._server, request.auth_refresh)
+            self._server.sessions.touch(subscriber.session)
+
+        self._subscribers.add(subscriber)
+        try:
+            await converse(subscriber, requests, take)
+        finally:
+            self._subscribers.discard(subscriber)
+
+
+async def converse(subscriber: Subscriber, requests: Requests, take: Callable[[Any], None]) -> None:
+    """Run a subscriber while a task beside it reads requests; both end together. Raises what either raised."""
+
+    async def read() -> None:
+        try:
+            async for request in requests:
+                take(request)
+                subscriber.wake.set()
+            subscriber.finished = True
+        except Exception as error:
+            subscriber.failed = error
+        subscriber.wake.set()
+
+    reading = asyncio.get_running_loop().create_task(read())
+    try:
+        await subscriber.run()
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
