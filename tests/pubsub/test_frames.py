@@ -20,6 +20,12 @@ class Entry:
     payload: bytes
 
 
+@dataclass(frozen=True)
+class Topic:
+    plain: bool
+    name: str = "/event/Order__e"
+
+
 entries = st.builds(
     Entry, st.integers(1, 2**63 - 1), st.text(max_size=40), st.text(max_size=25), st.binary(max_size=300)
 )
@@ -30,7 +36,7 @@ numbers = st.integers(0, 2**31 - 1)
 def test_a_response_reads_as_what_went_in(given: list[Entry], latest: int, rpc_id: str, pending: int) -> None:
     parts = [frames.consumer_event(entry, entry.payload) for entry in given]
 
-    read = FetchResponse.FromString(b"".join(parts) + frames.tail(latest, rpc_id, pending))
+    read = FetchResponse.FromString(b"".join(parts) + frames.tail(latest, frames.field(3, rpc_id.encode()), pending))
 
     assert read == FetchResponse(
         events=[
@@ -57,15 +63,15 @@ def test_an_event_is_encoded_once() -> None:
         made.append(given.replay_id)
         return given.payload
 
-    kept = Frames(payload)  # type: ignore[arg-type]
-    for _ in range(3):
-        kept.some([entry(1), entry(2)])
+    kept = Frames(payload)
+    for topic in (Topic(plain=True), Topic(plain=True), Topic(plain=False)):
+        kept.body(topic, [entry(1), entry(2)])
 
     assert made == [1, 2]
 
 
 def test_the_bytes_kept_are_bounded() -> None:
-    kept = Frames(lambda given: given.payload, kept=10_000)  # type: ignore[attr-defined]
+    kept = Frames(lambda given: given.payload, kept=10_000)
     for number in range(1, 1_000):
         kept.of(entry(number, 500))
 
@@ -74,15 +80,26 @@ def test_the_bytes_kept_are_bounded() -> None:
 
 
 def test_an_event_larger_than_what_is_kept_goes_out_all_the_same() -> None:
-    kept = Frames(lambda given: given.payload, kept=100)  # type: ignore[attr-defined]
+    kept = Frames(lambda given: given.payload, kept=100)
 
     assert len(kept.of(entry(1, 5_000))) > 5_000
     assert kept._size == 0
 
 
 def test_a_response_stays_below_what_clients_take() -> None:
-    kept = Frames(lambda given: given.payload)  # type: ignore[attr-defined]
+    kept = Frames(lambda given: given.payload)
     large = [entry(number, 900_000) for number in range(1, 6)]
 
-    assert len(kept.some(large)) == 3
-    assert len(kept.some([entry(9, 4_000_000)])) == 1
+    assert kept.body(Topic(plain=True), large)[1] == 3
+    assert kept.body(Topic(plain=True), [entry(9, 4_000_000)])[1] == 1
+
+
+def test_bodies_of_one_topic_are_shared_and_those_of_filtered_views_are_not() -> None:
+    kept = Frames(lambda given: given.payload)
+    plain, filtered = Topic(plain=True), Topic(plain=False)
+
+    assert kept.body(plain, [entry(1), entry(2)])[0] is kept.body(plain, [entry(1), entry(2)])[0]
+    assert kept.body(filtered, [entry(1), entry(3)])[0] != kept.body(filtered, [entry(1), entry(2)])[0]
+    for number in range(1, 200):
+        kept.body(plain, [entry(number)])
+    assert len(kept._bodies) == frames.BODIES

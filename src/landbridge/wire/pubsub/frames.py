@@ -9,26 +9,20 @@ times as fast as building messages per stream (PERFORMANCE section 7).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from landbridge.wire.pubsub import replay
 
+if TYPE_CHECKING:
+    from landbridge.events import Event, Topic
+
 KEPT = 32 * 1024 * 1024
 """Bytes of encoded events kept for other subscribers."""
+BODIES, BODY = 64, 256 * 1024
+"""Bodies of responses kept for other subscribers: so many, of so many bytes at most."""
 RESPONSE = 3 * 1024 * 1024
 """Bytes of events in one response at most (a single event may be larger): clients take 4 MB unless they say otherwise."""
-
-
-class Encodable(Protocol):
-    """What is read of an event."""
-
-    @property
-    def replay_id(self) -> int: ...
-    @property
-    def uuid(self) -> str: ...
-    @property
-    def schema_id(self) -> str: ...
 
 
 def varint(number: int) -> bytes:
@@ -41,33 +35,51 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
+_VARINTS = tuple(varint(number) for number in range(4096))
+
+
+def size(number: int) -> bytes:
+    """The varint of a length; most are small."""
+    return _VARINTS[number] if number < 4096 else varint(number)
+
+
 def field(number: int, content: bytes) -> bytes:
     """A length-delimited field (bytes, text, message)."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
+    return size(number << 3 | 2) + size(len(content)) + content
 
 
-def consumer_event(event: Encodable, payload: bytes) -> bytes:
+def consumer_event(event: Event, payload: bytes) -> bytes:
     """One event as an element of FetchResponse.events, tag and length in front."""
-    produced = field(1, event.uuid.encode()) + field(2, event.schema_id.encode()) + field(3, payload)
-    return field(1, field(1, produced) + field(2, replay.encode(event.replay_id)))
+    uuid, schema = event.uuid.encode(), event.schema_id.encode()
+    produced = b"\x0a%b%b\x12%b%b\x1a%b%b" % (
+        size(len(uuid)), uuid, size(len(schema)), schema, size(len(payload)), payload,
+    )  # fmt: skip
+    inner = size(len(produced))
+    whole = size(1 + len(inner) + len(produced) + 10)  # 10: the replay id with its tag and length
+    return b"\x0a%b\x0a%b%b\x12\x08%b" % (whole, inner, produced, replay.encode(event.replay_id))
 
 
-def tail(latest: int, rpc_id: str, pending: int) -> bytes:
-    """What follows the events of a FetchResponse, or of a ManagedFetchResponse without a commit."""
-    count = b"\x20" + varint(pending) if pending else b""
-    return b"\x12\x08" + replay.encode(latest) + field(3, rpc_id.encode()) + count
+def tail(latest: int, rpc_id: bytes, pending: int) -> bytes:
+    """
+    What follows the events of a FetchResponse, or of a ManagedFetchResponse without a commit.
+
+    `rpc_id` is the whole field, as `field(3, ...)` makes it: it is the same in every response of a stream.
+    """
+    rest = b"\x12\x08%b%b" % (replay.encode(latest), rpc_id)
+    return rest + b"\x20" + size(pending) if pending else rest
 
 
 class Frames:
     """The encoded events of one org, by replay id; the oldest go when `kept` bytes are reached."""
 
-    def __init__(self, payload: Callable[[Encodable], bytes], kept: int = KEPT) -> None:
+    def __init__(self, payload: Callable[[Event], bytes], kept: int = KEPT) -> None:
         self._payload = payload
         self._kept = kept
         self._size = 0
         self._frames: OrderedDict[int, bytes] = OrderedDict()
+        self._bodies: OrderedDict[tuple[str, int, int], tuple[bytes, int]] = OrderedDict()
 
-    def of(self, event: Encodable) -> bytes:
+    def of(self, event: Event) -> bytes:
         """See `consumer_event`."""
         frame = self._frames.get(event.replay_id)
         if frame is None:
@@ -78,14 +90,29 @@ class Frames:
                 self._size -= len(gone)
         return frame
 
-    def some(self, events: Iterable[Encodable]) -> list[bytes]:
-        """The frames of the first events that fit into one response; at least one."""
+    def body(self, topic: Topic, events: Sequence[Event]) -> tuple[bytes, int]:
+        """The first events that fit into one response, at least one, as bytes; and how many they are."""
+        if not topic.plain:
+            return self._join(events)
+        # Subscribers of one topic walk through it in the same steps: the whole body is shared, not only the events. A filtered
+        # view may hold other events between the same two, so it is joined each time.
+        key = (topic.name, events[0].replay_id, len(events))
+        found = self._bodies.get(key)
+        if found is None:
+            found = self._join(events)
+            if len(found[0]) <= BODY:
+                self._bodies[key] = found
+                if len(self._bodies) > BODIES:
+                    self._bodies.popitem(last=False)
+        return found
+
+    def _join(self, events: Sequence[Event]) -> tuple[bytes, int]:
         frames: list[bytes] = []
-        size = 0
+        total = 0
         for event in events:
             frame = self.of(event)
-            size += len(frame)
-            if frames and size > RESPONSE:
+            total += len(frame)
+            if frames and total > RESPONSE:
                 break
             frames.append(frame)
-        return frames
+        return b"".join(frames), len(frames)

@@ -7,7 +7,6 @@ which the text ends with too. Our own failures are logged under that id and answ
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -59,8 +58,7 @@ class Service:
     def stop(self) -> None:
         """End the streams: the org is closing."""
         for subscriber in self._subscribers:
-            subscriber.failed = Refused("service.unavailable")
-            subscriber.wake.set()
+            subscriber.fail(Refused("service.unavailable"))
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What gRPC calls: requests parsed, responses as they are."""
@@ -177,31 +175,11 @@ class Service:
                 subscriber.begin(self._topic(start.topic), start.replay)
             elif request.auth_refresh:
                 subscriber.session = caller.refresh(self._server, request.auth_refresh)
+                subscriber.wake.set()
             self._server.sessions.touch(subscriber.session)
 
         self._subscribers.add(subscriber)
         try:
-            await converse(subscriber, requests, take)
+            await subscriber.converse(requests, take)
         finally:
             self._subscribers.discard(subscriber)
-
-
-async def converse(subscriber: Subscriber, requests: Requests, take: Callable[[Any], None]) -> None:
-    """Run a subscriber while a task beside it reads requests; both end together. Raises what either raised."""
-
-    async def read() -> None:
-        try:
-            async for request in requests:
-                take(request)
-                subscriber.wake.set()
-            subscriber.finished = True
-        except Exception as error:
-            subscriber.failed = error
-        subscriber.wake.set()
-
-    reading = asyncio.get_running_loop().create_task(read())
-    try:
-        await subscriber.run()
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)

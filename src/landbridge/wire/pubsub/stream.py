@@ -1,21 +1,23 @@
 """
-One subscriber's stream: a cursor into the log, a loop that sends what is asked for, a task that reads requests.
+One subscriber's stream: a cursor into the log, and two tasks that send from it.
 
 A subscriber costs its cursor and at most one response in the making: events stay in the log until the client asks, and a write
 waits until gRPC has taken the response before. A client that stops reading, or asks for one event a second, holds up nobody.
 
-What wakes the loop: a request, a commit that appended an event of the topic, a jump of the org's clock, the end of a session, the
-moment when something is due.
+Who sends. The task that reads requests sends what is there at once: a request and its response cost one turn of one task, and
+while a response waits for a slow client no further request is read. The other task sends when something else happens: a commit
+that appended an event of the topic, a jump of the org's clock, the end of a session, the moment when something is due.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from landbridge.events.log import ReplayIdInvalid
-from landbridge.wire.pubsub.frames import Frames, tail
+from landbridge.wire.pubsub.frames import Frames, field, tail
 from landbridge.wire.pubsub.refusal import Refused
 from landbridge.wire.pubsub.session import Flow
 
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
     from landbridge.events import EventLog, Topic
     from landbridge.server import Server
 
+log = logging.getLogger(__name__)
+
 Write = Callable[[bytes], Awaitable[None]]
+BUSY = 1.0
+"""Seconds after which we look again at a client that takes no response although one is due."""
 
 
 class Wake:
@@ -61,7 +67,7 @@ class Wake:
 
 
 class Subscriber:
-    """The sending side of a Subscribe or ManagedSubscribe stream; its requests reach it through `flow` and `wake`."""
+    """The sending side of a Subscribe or ManagedSubscribe stream; its requests reach it through `flow`."""
 
     def __init__(
         self, server: Server, log: EventLog, frames: Frames, flow: Flow, session: Session, rpc_id: str, write: Write
@@ -76,10 +82,12 @@ class Subscriber:
         self._topic: Topic | None = None
         self._clock = server.clock
         self._sessions = server.sessions
+        self._switchboard = server.switchboard
         self._log = log
         self._frames = frames
-        self._rpc_id = rpc_id
+        self._rpc_id = field(3, rpc_id.encode())
         self._write = write
+        self._sending = False
         self._news: asyncio.Task[None] | None = None
 
     def begin(self, topic: Topic, after: int) -> None:
@@ -90,64 +98,106 @@ class Subscriber:
             raise Refused("subscription.fetch.replayid.corrupted") from error
         self._topic = topic
 
-    async def run(self) -> None:
-        """Send until the client has what it asked for and asks no more. Raises Refused."""
+    # --- the two tasks -------------------------------------------------------------------------------------------
+
+    async def converse(self, requests: AsyncIterator[Any], take: Callable[[Any], None]) -> None:
+        """Hand each request to `take` and send, until the client wants no more. Raises Refused, and what `take` raises."""
+        reading = asyncio.get_running_loop().create_task(self._read(requests, take))
         try:
-            while True:
-                self.wake.clear()
-                if self.failed is not None:
-                    raise self.failed
-                now = self._clock.epoch()
-                ends = self._sessions.ends(self.session)
-                if ends <= now:
-                    raise Refused("service.auth.error")
-                if await self._deliver(now):
-                    continue
-                if not self.flow.pending and self.finished:
-                    return
-                due = self.flow.due()
-                if due > now:
-                    await self._rest(min(due, ends) - now)
-                elif self.flow.pending:
-                    await self._send((), now)
-                else:
-                    return  # nobody asks: the stream is closed, as documented
+            await self._run()
         finally:
-            self.close()
+            reading.cancel()
+            self._close()
+            await asyncio.gather(reading, return_exceptions=True)
 
-    async def _deliver(self, now: float) -> bool:
-        """Send one response of what is there and asked for; whether there is reason to look again at once."""
-        if self._topic is None or not self.flow.pending:
-            return False
-        found, upto = self._log.scan(self._topic, self.cursor, self.flow.pending)
-        if not found:
-            walked, self.cursor = upto > self.cursor, upto
-            if walked and upto < self._log.tip():
-                await asyncio.sleep(0)  # noqa: TID251  # a long walk through others' events lets the loop breathe
-                return True
-            return False
-        frames = self._frames.some(found)
-        self.cursor = upto if len(frames) == len(found) else found[len(frames) - 1].replay_id
-        await self._send(frames, now)
-        return True
+    async def _read(self, requests: AsyncIterator[Any], take: Callable[[Any], None]) -> None:
+        try:
+            async for request in requests:
+                take(request)
+                await self.send()
+                self._await_news()
+            self.finished = True
+        except Exception as error:
+            self.failed = error
+        self.wake.set()
 
-    async def _send(self, frames: Sequence[bytes], now: float) -> None:
-        self.flow.sent(len(frames), now)
-        await self._write(b"".join((*frames, tail(self.cursor, self._rpc_id, self.flow.pending))))
+    async def _run(self) -> None:
+        while True:
+            self.wake.clear()
+            if self.failed is not None:
+                raise self.failed
+            ends = self._sessions.ends(self.session)
+            if ends <= self._clock.epoch():
+                raise Refused("service.auth.error")
+            await self.send()
+            now, due = self._clock.epoch(), self.flow.due()
+            if self.finished and not self.flow.pending:
+                return
+            if self._sending or due > now:
+                self._await_news()
+                await self.wake.wait(min(due, ends) - now if due > now else BUSY)
+            elif self.flow.pending:
+                await self._respond(b"", 0)
+            else:
+                return  # nobody asks: the stream is closed, as documented
 
-    async def _rest(self, seconds: float) -> None:
-        if self._topic is not None and self.flow.pending and self._news is None:
+    def fail(self, error: Exception) -> None:
+        """End the stream with an error."""
+        self.failed = error
+        self.wake.set()
+
+    # --- sending -------------------------------------------------------------------------------------------------
+
+    async def send(self) -> None:
+        """Send what is there and asked for; who comes while it is being sent leaves it to the one who sends."""
+        if self._sending or self._topic is None:
+            return
+        self._sending = True
+        try:
+            while self.flow.pending and await self._some(self._topic):
+                pass
+        finally:
+            self._sending = False
+
+    async def _some(self, topic: Topic) -> bool:
+        """One response, or a step through others' events; False when the topic has nothing after the cursor."""
+        found, upto = self._log.scan(topic, self.cursor, self.flow.pending)
+        if found:
+            body, count = self._frames.body(topic, found)
+            self.cursor = upto if count == len(found) else found[count - 1].replay_id
+            await self._respond(body, count)
+            return True
+        walked, self.cursor = upto > self.cursor, upto
+        if walked and upto < self._log.tip():
+            await asyncio.sleep(0)  # noqa: TID251  # a long walk lets the loop breathe
+            return True
+        return False
+
+    async def _respond(self, body: bytes, count: int) -> None:
+        self.flow.sent(count, self._clock.epoch())
+        strike = self._switchboard.strike("pubsub.response", {"subscriber": self})
+        if strike is not None:
+            await self._clock.sleep(strike.delay)
+            if strike.error is not None:
+                raise strike.error
+        await self._write(body + tail(self.cursor, self._rpc_id, self.flow.pending))
+
+    # --- waiting for events --------------------------------------------------------------------------------------
+
+    def _await_news(self) -> None:
+        """Have the log wake us when the topic has an event after the cursor."""
+        if self._topic is not None and self.flow.pending and self._news is None and not self._sending:
             self._news = asyncio.get_running_loop().create_task(self._log.wait(self._topic, self.cursor))
             self._news.add_done_callback(self._heard)
-        await self.wake.wait(seconds)
 
     def _heard(self, task: asyncio.Task[None]) -> None:
         self._news = None
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.failed = error if isinstance(error, Exception) else Refused("subscription.internal.error")
+            log.error("waiting for events failed", exc_info=error)
+            self.failed = Refused("subscription.internal.error")
         self.wake.set()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         self.wake.close()
         if self._news is not None:
             self._news.cancel()
