@@ -325,10 +325,10 @@ def test_the_ready_file_is_private_and_complete(home: Path, tmp_path: Path) -> N
 
     assert mode == 0o600
     assert set(found) == {
-        "url", "pubsub", "mcp", "username", "password", "security_token", "client_id", "client_secret", "access_token",
+        "url", "pubsub", "pubsub_tls", "mcp", "username", "password", "security_token", "client_id", "client_secret", "access_token",
         "refresh_token", "org_id", "user_id", "ca_file", "pid",
     }  # fmt: skip
-    assert found["pubsub"] is None
+    assert found["mcp"] is None
     assert not file.exists()
 
 

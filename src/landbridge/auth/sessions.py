@@ -111,7 +111,7 @@ class Sessions:
         if now - session.last_used > self._timeout:
             del self._live[session.hash]
             return None
-        session.last_used = now
+        session.last_used = max(session.last_used, now)  # of a preshared one it is infinite, and stays so
         return session
 
     def open(

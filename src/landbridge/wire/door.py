@@ -42,6 +42,7 @@ class Door:
 
     server: Server
     listener: Listener
+    pubsub: PubSubListener
     url: str
     ready: dict[str, Any]
 
@@ -82,7 +83,7 @@ class Door:
             if settings.ready_file is not None:
                 _write_ready(settings.ready_file, ready)
                 closing.callback(settings.ready_file.unlink, missing_ok=True)
-            yield cls(server, listener, ready["url"], ready)
+            yield cls(server, listener, pubsub, ready["url"], ready)
 
 
 def _certificates(settings: Settings, server: Server) -> Path:

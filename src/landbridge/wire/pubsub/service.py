@@ -8,16 +8,19 @@ which the text ends with too. Our own failures are logged under that id and answ
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from landbridge.errors import Unsupported
+from landbridge.events.model import captured_object
 from landbridge.wire.pubsub import caller, eventbus_pb2
 from landbridge.wire.pubsub.frames import Frames
+from landbridge.wire.pubsub.publishing import PublishStream, publish
 from landbridge.wire.pubsub.refusal import Refused
-from landbridge.wire.pubsub.session import Subscribing
+from landbridge.wire.pubsub.session import Publishing, Subscribing
 from landbridge.wire.pubsub.stream import Subscriber
 
 if TYPE_CHECKING:
@@ -53,12 +56,12 @@ class Service:
         self._log = server.events
         self._frames = Frames(self._log.avro)
         self._streams = 0
-        self._subscribers: set[Subscriber] = set()
+        self._open_streams: set[Subscriber | PublishStream] = set()
 
     def stop(self) -> None:
         """End the streams: the org is closing."""
-        for subscriber in self._subscribers:
-            subscriber.fail(Refused("service.unavailable"))
+        for stream in self._open_streams:
+            stream.fail(Refused("service.unavailable"))
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What gRPC calls: requests parsed, responses as they are."""
@@ -67,6 +70,8 @@ class Service:
         return grpc.method_handlers_generic_handler(SERVICE, {
             "GetTopic": unary(self._unary(self._get_topic), pb.TopicRequest.FromString),
             "GetSchema": unary(self._unary(self._get_schema), pb.SchemaRequest.FromString),
+            "Publish": unary(self._unary(self._publish), pb.PublishRequest.FromString),
+            "PublishStream": stream(self._streaming(self._publish_stream), pb.PublishRequest.FromString),
             "Subscribe": stream(self._streaming(self._subscribe), pb.FetchRequest.FromString),
         })  # fmt: skip
 
@@ -132,9 +137,13 @@ class Service:
             topic = self._log.topic(name)
         except Unsupported:
             topic = None
-        if topic is None:
+        if topic is None or not self._announced(topic):
             raise Refused("topic.not.found", org=self._tenant(), topic=name)
         return topic
+
+    def _announced(self, topic: Topic) -> bool:
+        """Change events of an object that nobody selected have no topic (observed); platform events and channels have one."""
+        return topic.kind != "change" or (captured_object(topic.entity) or "").lower() in self._log.captured
 
     def _tenant(self) -> str:
         return f"CORE/prod/{self._server.org.org_id}"
@@ -178,8 +187,25 @@ class Service:
                 subscriber.wake.set()
             self._server.sessions.touch(subscriber.session)
 
-        self._subscribers.add(subscriber)
-        try:
+        with self._listed(subscriber):
             await subscriber.converse(requests, take)
+
+    # --- publishing ----------------------------------------------------------------------------------------------
+
+    async def _publish(self, call: Call, request: eventbus_pb2.PublishRequest) -> bytes:
+        topic = self._topic(Publishing(self._server.clock.epoch()).request(request, self._server.clock.epoch()))
+        response = await publish(self._server, call.session, topic, request.events, call.rpc_id)
+        return response.SerializeToString()
+
+    async def _publish_stream(self, call: Call, requests: Requests, context: Context) -> None:
+        stream = PublishStream(self._server, call.session, call.rpc_id, self._topic)
+        with self._listed(stream):
+            await stream.converse(requests, context.write)
+
+    @contextmanager
+    def _listed(self, stream: Subscriber | PublishStream) -> Iterator[None]:
+        self._open_streams.add(stream)
+        try:
+            yield
         finally:
-            self._subscribers.discard(subscriber)
+            self._open_streams.discard(stream)
