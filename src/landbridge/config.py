@@ -63,6 +63,8 @@ class Settings:
     request_timeout: float = 120.0
     idle_timeout: float = 75.0
     max_connections: int = 4096
+    streaming_clients: int = 2_000
+    """CometD clients that may be subscribed at a time: the largest allocation there is (events.md section 2)."""
     callout_limits: bool = True
     """Whether a handler run has a budget of 100 callouts and 120 seconds of them."""
     callout_log_body: int = 4096

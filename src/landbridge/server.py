@@ -89,6 +89,8 @@ class Server:
     sessions: Sessions
     grants: Grants
     access_token: str
+    rooms: dict[type, Any]
+    """What the rooms of `wire/` keep while the org is open, by its class; each has an async `close`."""
     notes: list[str]
     """What a person should be told at start: what was loaded, what was not understood."""
 
@@ -98,6 +100,7 @@ class Server:
         self.chance = chance or Chance()
         self.switchboard = Switchboard(self.clock, self.chance)
         self.notes = []
+        self.rooms = {}
         self._closing = AsyncExitStack()
 
     @classmethod

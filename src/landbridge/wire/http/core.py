@@ -3,7 +3,7 @@ One request through the org: route, session, switchboard, database, reply.
 
 `handle` is a plain function that answers through a callback: no task and no coroutine on the way of a read or a write.
 Reads run at once (or beside the loop, when a handler hands back a `Beside`), writes join the group that commits at the end
-of this turn of the loop, only OUTSIDE routes get a task.
+of this turn of the loop, LATER routes answer when they like, only OUTSIDE routes get a task.
 """
 
 from __future__ import annotations
@@ -29,7 +29,19 @@ from landbridge.errors import (
 )
 from landbridge.ids import RecordId
 from landbridge.storage import DatabaseLost, Unit
-from landbridge.wire.http.message import JSON, Beside, Call, Handler, Needs, Reply, Request, Route
+from landbridge.wire.http.message import (
+    JSON,
+    AsyncHandler,
+    Beside,
+    Call,
+    Handler,
+    LaterHandler,
+    Needs,
+    Reply,
+    Request,
+    Route,
+    Waiting,
+)
 from landbridge.wire.http.routing import NEWEST, Match, RouteTable
 
 if TYPE_CHECKING:
@@ -53,8 +65,12 @@ class Core:
         self._table = table
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def handle(self, request: Request, respond: Respond) -> None:
-        """Answer `request` by calling `respond` once, now or later on the loop. Never raises."""
+    def handle(self, request: Request, respond: Respond) -> Waiting | None:
+        """
+        Answer `request` by calling `respond` once, now or later on the loop. Never raises.
+
+        What is returned waits for something that may take minutes, and is told when its connection ends.
+        """
         correlation_id = self._server.chance.hex(32)
         usage: list[bytes] = []
 
@@ -65,9 +81,10 @@ class Core:
 
         try:
             call, route = self._open(request, correlation_id, usage)
-            self._run(call, route, answer)
+            return self._run(call, route, answer)
         except Exception as error:
             answer(self._error(error, correlation_id))
+            return None
 
     # --- opening -----------------------------------------------------------------------------------------------
 
@@ -94,24 +111,27 @@ class Core:
 
     # --- running -----------------------------------------------------------------------------------------------
 
-    def _run(self, call: Call, route: Route, answer: Respond) -> None:
+    def _run(self, call: Call, route: Route, answer: Respond) -> Waiting | None:
         strike = self._server.switchboard.strike("http.request", {"call": call, "route": route})
         if strike is not None:
             if strike.delay:
                 self._start(self._late(strike.delay, strike.error, call, route, answer))
-                return
+                return None
             if strike.error is not None:
                 raise strike.error
-        self._go(call, route, answer)
+        return self._go(call, route, answer)
 
-    def _go(self, call: Call, route: Route, answer: Respond) -> None:
+    def _go(self, call: Call, route: Route, answer: Respond) -> Waiting | None:
         needs = route.needs
+        if needs is Needs.LATER:
+            return cast("LaterHandler", route.handler)(call, answer)
         if needs is Needs.WRITE:
             self._write(call, cast("Handler", route.handler), answer)
         elif needs is Needs.OUTSIDE:
-            self._start(self._outside(call, cast("Callable[[Call], Awaitable[Reply]]", route.handler), answer))
+            self._start(self._outside(call, cast("AsyncHandler", route.handler), answer))
         else:
             self._read(call, cast("Handler", route.handler), answer)
+        return None
 
     def _read(self, call: Call, handler: Handler, answer: Respond) -> None:
         db = self._server.db
@@ -181,10 +201,13 @@ class Core:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End the tasks of OUTSIDE routes and wait for them."""
+        """End the tasks of OUTSIDE routes and what the rooms keep for this server, and wait for them."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for room in self._server.rooms.values():
+            await room.close()
+        self._server.rooms.clear()
 
     # --- replies -----------------------------------------------------------------------------------------------
 
@@ -262,7 +285,7 @@ def dispatch(call: Call, request: Request, *, allow: Callable[[Match], None], al
     try:
         found = table.match(_method(request), request.path())
         allow(found)
-        if found.route.needs is Needs.OUTSIDE:
+        if found.route.needs in (Needs.OUTSIDE, Needs.LATER):
             raise BadRequest(f"{request.path()} can't be part of a composite request")
         inner = Call(
             call.server, request, found.params, found.version, call.access, tx, call.session_id, call.correlation_id,

@@ -3,7 +3,7 @@ What goes through the front door: a request, a call, a reply, a route.
 
 Handlers are plain synchronous functions `handler(call) -> Reply`. A route says what it needs: `READ` runs on a reader (and
 may hand back a `Beside` for what takes long), `WRITE` inside a unit of work, `OUTSIDE` is an async function that awaits by
-itself (logins, streams). Composite calls
+itself (logins, streams), `LATER` a plain function that answers when it likes (long polls: no task for each). Composite calls
 `dispatch` with the transaction it already has; it never loops back through HTTP.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -37,6 +37,7 @@ class Needs(Enum):
     READ = "read"
     WRITE = "write"
     OUTSIDE = "outside"
+    LATER = "later"
 
 
 @lru_cache(maxsize=1024)
@@ -158,6 +159,23 @@ class Call:
 
 Handler = Callable[[Call], Reply | Beside]
 AsyncHandler = Callable[[Call], Awaitable[Reply]]
+Answer = Callable[[Reply], None]
+
+
+class Waiting(Protocol):
+    """A request that a LATER handler has not answered yet, as its connection sees it."""
+
+    def gone(self) -> None:
+        """The peer went away: there is nobody to answer."""
+        ...
+
+    def finish(self) -> None:
+        """Answer now: the peer will send no more, or the server is closing."""
+        ...
+
+
+LaterHandler = Callable[[Call, Answer], Waiting | None]
+"""Calls its second argument with the reply, once; None when it has done so before it returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +189,7 @@ class Route:
 
     method: str
     pattern: str
-    handler: Handler | AsyncHandler
+    handler: Handler | AsyncHandler | LaterHandler
     needs: Needs
     authenticated: bool = True
     metered: bool = True

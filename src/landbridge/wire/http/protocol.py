@@ -25,7 +25,7 @@ from landbridge.errors import BadRequest, BodyTooLarge, HeadersTooLarge, Salesfo
 from landbridge.values import http_date_of
 from landbridge.wire.http.body import inflate
 from landbridge.wire.http.core import Core, error_reply
-from landbridge.wire.http.message import JSON, Reply, Request
+from landbridge.wire.http.message import JSON, Reply, Request, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,7 @@ class HttpProtocol(asyncio.Protocol):
     """One connection."""
 
     __slots__ = (
+        "_answered",
         "_body",
         "_body_size",
         "_chunked",
@@ -107,6 +108,7 @@ class HttpProtocol(asyncio.Protocol):
         "_connections",
         "_failed",
         "_headers",
+        "_held",
         "_lengths",
         "_parser",
         "_paused",
@@ -115,6 +117,7 @@ class HttpProtocol(asyncio.Protocol):
         "_secure",
         "_since",
         "_size",
+        "_stalled",
         "_stream",
         "_target",
         "_transport",
@@ -130,10 +133,15 @@ class HttpProtocol(asyncio.Protocol):
         self._peer = ""
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._running = False
+        self._answered = False
+        """The answer is written, the peer does not read it: no further request of it runs until it does."""
         self._closing = False
         self._failed = False
         self._paused = False
         self._since: float | None = connections.now
+        self._stalled: float | None = None
+        """Since when the peer does not read."""
+        self._held: Waiting | None = None
         self._stream: asyncio.Task[None] | None = None
         self._writable: asyncio.Event | None = None
         self._start()
@@ -161,6 +169,9 @@ class HttpProtocol(asyncio.Protocol):
         self._connections.open.discard(self)
         self._transport = None
         self._waiting.clear()
+        if self._held is not None:
+            self._held.gone()
+            self._held = None
         if self._stream is not None:
             self._stream.cancel()
         if self._writable is not None:
@@ -168,25 +179,32 @@ class HttpProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable = asyncio.Event()
-        self._since = self._connections.now
+        self._stalled = self._connections.now
 
     def resume_writing(self) -> None:
+        self._stalled = None
         if self._writable is not None:
             self._writable.set()
             self._writable = None
+        if self._answered:
+            self._answered = False
+            self._next(True)
 
     def expire(self, now: float) -> None:
         """Close the connection if it has waited too long for its peer."""
-        if self._since is None:
-            return
         bounds = self._connections.bounds
-        idle = not self._running and not self._size and self._writable is None
-        if now - self._since > (bounds.idle_timeout if idle else bounds.request_timeout):
+        if self._stalled is not None and now - self._stalled > bounds.request_timeout:
             self.abort()
+        elif self._since is not None:
+            idle = not self._running and not self._size
+            if now - self._since > (bounds.idle_timeout if idle else bounds.request_timeout):
+                self.abort()
 
     def close_when_idle(self) -> None:
         self._closing = True
-        if not self._running and self._transport is not None:
+        if self._held is not None:
+            self._held.finish()
+        elif not self._running and self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
@@ -213,8 +231,11 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(BadRequest("malformed HTTP request"))
 
     def eof_received(self) -> bool:
-        # Half-closed clients still get the answers to what they sent.
+        # Half-closed clients still get the answers to what they sent. A vanished one looks the same: what waits for
+        # something to happen is answered now, or its connection would stay for nobody.
         self._closing = True
+        if self._held is not None:
+            self._held.finish()
         return self._running or bool(self._waiting)
 
     def on_message_begin(self) -> None:
@@ -299,9 +320,12 @@ class HttpProtocol(asyncio.Protocol):
         def respond(reply: Reply) -> None:
             self._respond(reply, keep=keep and not self._closing, head=head, gzipped=gzipped)
 
-        self._connections.core.handle(request, respond)
+        self._held = self._connections.core.handle(request, respond)
+        if self._held is not None and self._closing:
+            self._held.finish()
 
     def _respond(self, reply: Reply, *, keep: bool, head: bool, gzipped: bool) -> None:
+        self._held = None
         if self._transport is None:
             self._running = False
             return
@@ -312,6 +336,9 @@ class HttpProtocol(asyncio.Protocol):
             self._stream = asyncio.get_running_loop().create_task(self._send_stream(reply, reply.body, keep))
 
     def _next(self, keep: bool) -> None:
+        if keep and self._writable is not None and not self._closing:
+            self._answered = True
+            return
         self._running = False
         self._since = self._connections.now
         if not keep or self._closing:

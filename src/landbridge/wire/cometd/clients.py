@@ -1,0 +1,465 @@
+"""
+The CometD clients of one org: who may do what, what is owed to whom, whose connect is answered when.
+
+Everything but time and sockets: moments come in as numbers, answers go out through the callable that came with the request.
+
+Events are turned into bytes once for all who are at the same place. A client whose connect is held has caught up: the log was
+looked at to its tip and nothing was owed. So a round after a commit looks once per channel, from where all of its waiting
+clients are (`Watch.seen`), and costs nothing for channels where nothing happened, however many wait there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from landbridge.access import Access
+from landbridge.errors import Unsupported
+from landbridge.events import EventLog, ReplayIdInvalid, Topic
+from landbridge.wire.cometd.messages import (
+    CONNECT,
+    DISCONNECT,
+    HANDSHAKE_CHANNEL,
+    LONG_POLLING,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    Message,
+    channels_of,
+    refusal,
+    table,
+    text,
+)
+from landbridge.wire.cometd.refusals import Refused
+from landbridge.wire.cometd.render import Render
+from landbridge.wire.cometd.session import Owed, Place, Session, Subscription
+
+Answer = Callable[[list[bytes]], None]
+"""Takes the messages of a response, once."""
+
+MAX_EVENTS = 500
+"""Events of one channel in one answer; the client asks for the rest at once."""
+LOOKS = 4
+"""Looks into the log for one answer, when a channel's own events are few among many others."""
+KEPT_BATCHES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request. `refused` instead of the rest when the token is missing or none."""
+
+    access: Access | None
+    login: Any = None
+    refused: str = ""
+    browser: str | None = None
+    """The BAYEUX_BROWSER cookie."""
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """A session with what the world knows of it."""
+
+    session: Session
+    access: Access
+    login: Any
+    answer: Answer | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """A channel that held connects wait on; all of them have seen everything up to `seen`."""
+
+    topic: Topic
+    seen: int
+    waiting: dict[Client, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Found:
+    """A look into the log, shared by all who look from the same place."""
+
+    messages: bytes
+    upto: int
+    done: bool
+    """Whether the look went to the tip."""
+
+
+@dataclass(slots=True)
+class Bounds:
+    """How many clients may be subscribed at a time, and how many more may be there without a subscription."""
+
+    subscribers: int = 2_000
+    others: int = 1_000
+
+
+class Clients:
+    """All of them. Methods take `now` in seconds of the org's clock."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        render: Render,
+        new_id: Callable[[], str],
+        bounds: Bounds,
+        *,
+        is_live: Callable[[Any], bool],
+        touch: Callable[[Any], None],
+    ) -> None:
+        """`is_live` says whether a login still holds, `touch` counts being connected as its use."""
+        self._log = log
+        self._render = render
+        self._new_id = new_id
+        self._bounds = bounds
+        self._is_live = is_live
+        self._touch = touch
+        self._clients: dict[str, Client] = {}
+        self._subscribed = 0
+        self._away: dict[str, dict[Client, None]] = {}
+        """User -> clients without a held connect, longest away first."""
+        self._watches: dict[str, Watch] = {}
+        self._behind: dict[Client, None] = {}
+        """Held connects that wait for the next round although something may be owed."""
+        self._found: dict[tuple[str, str, int], Found] = {}
+        self._found_at = -1
+        self.patient = False
+        """While set, connects with events owed wait for the next round instead of being answered one by one."""
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    @property
+    def waiting(self) -> int:
+        """How many connects are held."""
+        return sum(client.answer is not None for client in self._clients.values())
+
+    @property
+    def subscribers(self) -> int:
+        """How many clients have a subscription."""
+        return self._subscribed
+
+    @property
+    def impatient(self) -> bool:
+        """Whether held connects wait for the next round, whatever is committed."""
+        return bool(self._behind)
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def receive(self, found: Sequence[Message], caller: Caller, now: float, answer: Answer) -> Client | None:
+        """
+        Take the messages of one request. The client whose connect is now held, None when `answer` was called.
+        """
+        out: list[bytes] = []
+        alone = len(found) == 1
+        for message in found:
+            try:
+                if text(message, "channel") == CONNECT:
+                    client = self._connect(message, caller, now, out, alone=alone)
+                    if client is not None:
+                        client.answer = answer
+                        self._here(client)
+                        return client
+                else:
+                    out.append(self._other(message, caller, now))
+            except Refused as refused:
+                out.append(refusal(message, refused))
+        answer(out)
+        return None
+
+    def _other(self, message: Message, caller: Caller, now: float) -> bytes:
+        channel = text(message, "channel")
+        if not channel:
+            raise Refused("no channel")
+        if channel == HANDSHAKE_CHANNEL:
+            return self._handshake(message, caller, now)
+        client = self._find(message, caller)
+        if channel == SUBSCRIBE:
+            return self._subscribe(client, message)
+        if channel == UNSUBSCRIBE:
+            return self._unsubscribe(client, message)
+        if channel == DISCONNECT:
+            return self._disconnect(client, message, now)
+        # Events are published over REST, SOAP, Bulk and Pub/Sub; CometD only delivers.
+        raise Refused("restricted" if channel.startswith("/meta/") else "cannot create", channel)
+
+    def _find(self, message: Message, caller: Caller) -> Client:
+        """The client a message is from. Raises Refused for a bad token, an unknown client, one of another user or browser."""
+        if caller.access is None:
+            raise Refused(caller.refused)
+        name = text(message, "clientId")
+        if name is None and text(message, "channel") == SUBSCRIBE:
+            raise Refused("no handshake")
+        client = None if name is None else self._clients.get(name)
+        if client is None:
+            raise Refused("unknown client")
+        if client.session.user_id != caller.access.user_id:
+            raise Refused("other user")
+        if client.session.browser != caller.browser:
+            raise Refused("no cookie", client.session.id)
+        if client.login is not caller.login:
+            client.login, client.access = caller.login, caller.access  # a new token of the same user
+        return client
+
+    def _handshake(self, message: Message, caller: Caller, now: float) -> bytes:
+        access = caller.access
+        if access is None:
+            raise Refused(caller.refused)
+        offered = message.get("supportedConnectionTypes", [LONG_POLLING])
+        if not isinstance(offered, list) or LONG_POLLING not in offered:
+            raise Refused("connection type", str(offered[0]) if isinstance(offered, list) and offered else str(offered))
+        if len(self._clients) >= self._bounds.subscribers + self._bounds.others:
+            # A storm of handshakes eats its own: who has the most clients without a connect loses the oldest of them.
+            most = max(self._away.values(), key=len, default=None)
+            if most is None:
+                raise Refused("too many connections")
+            self._forget(next(iter(most)))
+        session = Session(self._new_id(), access.user_id, caller.browser or "", now)
+        client = self._clients[session.id] = Client(session, access, caller.login)
+        self._gone_away(client)
+        return session.handshake(message)
+
+    def _subscribe(self, client: Client, message: Message) -> bytes:
+        session = client.session
+        if not session.subscriptions and self._subscribed >= self._bounds.subscribers:
+            raise Refused("too many subscribers")
+        places = [self._place(message, channel) for channel in channels_of(message)]
+        before = bool(session.subscriptions)
+        self._look_again(client)
+        answer = session.subscribe(message, places)
+        self._subscribed += not before
+        return answer
+
+    def _place(self, message: Message, channel: str) -> Place:
+        """What a subscription begins with. Raises Refused."""
+        name, question, query = channel.partition("?")
+        topic = self._topic(name)
+        if question:
+            # Filters by query string are PushTopics'; EMP Connector keys its replay map without them.
+            raise Refused("no such fields", ",".join(part.partition("=")[0] for part in query.split("&")))
+        formats = table(message, "ext", "payload.format")
+        wanted = formats.get(channel, "EXPANDED")
+        if wanted not in ("EXPANDED", None):
+            raise Refused("payload format", str(wanted))
+        replay = table(message, "ext", "replay").get(channel, -1)
+        number = _replay(replay)
+        try:
+            if number is None or number < -2:
+                raise Refused("replay id", str(replay))
+            return Place(channel, topic, self._log.start(topic, replay=number))
+        except ReplayIdInvalid:
+            raise Refused("replay id", str(replay)) from None
+
+    def _topic(self, name: str) -> Topic:
+        if name.startswith("/u/"):
+            raise Refused("unknown channel")
+        if not name.startswith(("/event/", "/data/", "/topic/", "/systemTopic/")):
+            raise Refused("restricted")
+        try:
+            topic = self._log.topic(name)
+        except Unsupported:
+            topic = None
+        if topic is None or not topic.can_subscribe:
+            raise Refused("no such channel", name)
+        return topic
+
+    def _unsubscribe(self, client: Client, message: Message) -> bytes:
+        before = bool(client.session.subscriptions)
+        self._look_again(client)
+        answer = client.session.unsubscribe(message)
+        self._subscribed -= before and not client.session.subscriptions
+        return answer
+
+    def _disconnect(self, client: Client, message: Message, now: float) -> bytes:
+        if client.answer is not None:
+            self._reply(client, client.session.dismiss(now))
+        self._forget(client)
+        return client.session.disconnect(message)
+
+    def _connect(self, message: Message, caller: Caller, now: float, out: list[bytes], *, alone: bool) -> Client | None:
+        """Answer a connect into `out`, or hold it: then its client is returned."""
+        client = self._find(message, caller)
+        session = client.session
+        if client.answer is not None:
+            self._reply(client, session.supersede(now))
+        at_once = session.connect(message, now, alone=alone)
+        if self.patient and not at_once:
+            self._behind[client] = None
+            return client
+        owed, done = self._owed(client)
+        if at_once or any(batch.messages for batch in owed):
+            out += session.answer(owed, now)
+            return None
+        if done:
+            self._wait(client, owed)
+        else:
+            self._behind[client] = None
+        return client
+
+    # --- what is owed --------------------------------------------------------------------------------------------
+
+    def _owed(self, client: Client) -> tuple[list[Owed], bool]:
+        """What each subscription of a client has coming, and whether every look went to the log's tip."""
+        found, done = [], True
+        for subscription in client.session.subscriptions.values():
+            look = self._look(client, subscription)
+            found.append(Owed(subscription, look.messages, look.upto))
+            done = done and look.done
+        return found, done
+
+    def _look(self, client: Client, subscription: Subscription) -> Found:
+        tip = self._log.tip()
+        if subscription.cursor >= tip:
+            return Found(b"", subscription.cursor, True)
+        if tip != self._found_at or len(self._found) > KEPT_BATCHES:
+            self._found.clear()
+            self._found_at = tip
+        eyes = self._render.eyes(subscription.topic, client.access)
+        key = (subscription.channel, eyes, subscription.cursor)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._scan(subscription, client.access, eyes, tip)
+        return found
+
+    def _scan(self, subscription: Subscription, access: Access, eyes: str, tip: int) -> Found:
+        position = subscription.cursor
+        for _ in range(LOOKS):
+            events, position = self._log.scan(subscription.topic, position, MAX_EVENTS)
+            if events:
+                joined, last = self._render.messages(subscription.channel, events, access, eyes)
+                if last < events[-1].replay_id:
+                    return Found(joined, last, False)
+                return Found(joined, position, position >= tip)
+            if position >= tip:
+                return Found(b"", position, True)
+        return Found(b"", position, False)
+
+    def _wait(self, client: Client, owed: Sequence[Owed]) -> None:
+        """Let a client that has caught up wait for its channels."""
+        for subscription, _, cursor in owed:
+            subscription.cursor = cursor
+            name = subscription.topic.name
+            watch = self._watches.get(name)
+            if watch is None:
+                watch = self._watches[name] = Watch(subscription.topic, cursor)
+            watch.waiting[client] = None
+
+    def _stop_waiting(self, client: Client) -> None:
+        self._behind.pop(client, None)
+        for subscription in client.session.subscriptions.values():
+            watch = self._watches.get(subscription.topic.name)
+            if watch is None or client not in watch.waiting:
+                continue
+            subscription.cursor = max(subscription.cursor, watch.seen)
+            del watch.waiting[client]
+            if not watch.waiting:
+                del self._watches[watch.topic.name]
+
+    def _look_again(self, client: Client) -> None:
+        """Before a change of its subscriptions: what a held connect waits for will not be what it was."""
+        if client.answer is not None:
+            self._stop_waiting(client)
+            self._behind[client] = None
+
+    # --- rounds --------------------------------------------------------------------------------------------------
+
+    def deliver(self, now: float) -> int:
+        """Answer the held connects that something is owed to; how many were answered."""
+        tip = self._log.tip()
+        ready = dict(self._behind)
+        self._behind.clear()
+        for watch in list(self._watches.values()):
+            if watch.seen < tip and self._is_news(watch, tip):
+                ready |= watch.waiting
+        answered = 0
+        for client in ready:
+            self._stop_waiting(client)
+            owed, done = self._owed(client)
+            if any(batch.messages for batch in owed):
+                answered += 1
+                self._reply(client, client.session.answer(owed, now))
+            elif done:
+                self._wait(client, owed)
+            else:
+                for subscription, _, cursor in owed:
+                    subscription.cursor = cursor
+                self._behind[client] = None
+        return answered
+
+    def _is_news(self, watch: Watch, tip: int) -> bool:
+        """Whether a channel has events after what its clients have seen; what has none is passed over for good."""
+        for _ in range(LOOKS):
+            events, upto = self._log.scan(watch.topic, watch.seen, 1)
+            if events:
+                return True
+            watch.seen = upto
+            if upto >= tip:
+                return False
+        return True
+
+    def _reply(self, client: Client, found: list[bytes]) -> None:
+        self._stop_waiting(client)
+        answer, client.answer = client.answer, None
+        assert answer is not None
+        self._gone_away(client)
+        answer(found)
+
+    # --- coming to an end ----------------------------------------------------------------------------------------
+
+    def lost(self, client: Client, now: float) -> None:
+        """The connection of a held connect broke."""
+        if client.answer is not None:
+            client.answer = None
+            self._stop_waiting(client)
+            self._gone_away(client)
+            client.session.lost(now)
+
+    def release(self, client: Client, now: float) -> None:
+        """Answer a held connect as it is: its connection or the server is about to close."""
+        if client.answer is not None:
+            self._reply(client, client.session.answer((), now))
+
+    def sweep(self, now: float) -> None:
+        """Answer what has waited long enough, forget who stayed away, end those whose token died."""
+        for client in list(self._clients.values()):
+            session = client.session
+            if not self._is_live(client.login):
+                if client.answer is not None:
+                    self._reply(client, session.end(Refused("authentication invalid"), now))
+                self._forget(client)
+            elif session.gone(now):
+                self._forget(client)
+            elif session.held is not None:
+                self._touch(client.login)
+                if session.overdue(now):
+                    self.release(client, now)
+
+    def _here(self, client: Client) -> None:
+        away = self._away.get(client.session.user_id)
+        if away is not None:
+            away.pop(client, None)
+            if not away:
+                del self._away[client.session.user_id]
+
+    def _gone_away(self, client: Client) -> None:
+        self._away.setdefault(client.session.user_id, {})[client] = None
+
+    def _forget(self, client: Client) -> None:
+        if self._clients.pop(client.session.id, None) is None:
+            return
+        self._here(client)
+        self._stop_waiting(client)
+        self._subscribed -= bool(client.session.subscriptions)
+
+
+def _replay(value: Any) -> int | None:
+    """A replay id as clients send it: a number, or its digits as text. None means new events; anything else is none."""
+    if value is None:
+        return -1
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.lstrip("-").isascii() and value.lstrip("-").isdigit() and len(value) <= 20:
+        return int(value)
+    return None

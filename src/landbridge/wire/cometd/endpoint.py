@@ -1,0 +1,107 @@
+"""
+`POST /cometd/NN.N`: an HTTP request with Bayeux messages, its answer, its cookie.
+
+Clients append `/handshake`, `/connect` and so on, or do not: the messages decide. `/cometd/replay/36.0` is the address that
+version 36.0 had. A WebSocket offer is a GET, which is not there: 405, as on the platform, and clients fall back.
+
+Source: `events.md` section 3, `clients.md` item 11.
+"""
+
+from __future__ import annotations
+
+import re
+
+from landbridge.wire.cometd import messages
+from landbridge.wire.cometd.clients import Caller, Client
+from landbridge.wire.cometd.messages import HANDSHAKE_CHANNEL, text
+from landbridge.wire.cometd.refusals import Refused
+from landbridge.wire.cometd.streams import Streams
+from landbridge.wire.http.core import bearer
+from landbridge.wire.http.message import Answer, Call, Needs, Reply, Route
+
+OLDEST, NEWEST = 37.0, 68.0
+_VERSION = re.compile(r"\d{2}\.\d\Z", re.ASCII)
+_COOKIE = re.compile(rb"(?:^|[;,]\s*)BAYEUX_BROWSER=([A-Za-z0-9]{1,64})")
+_NO_STORE = (b"Cache-Control", b"no-cache,no-store")
+
+
+class Waiting:
+    """A held connect, as the connection that carries it sees it."""
+
+    __slots__ = ("_client", "_streams")
+
+    def __init__(self, streams: Streams, client: Client) -> None:
+        self._streams = streams
+        self._client = client
+
+    def gone(self) -> None:
+        """The peer went away."""
+        self._streams.clients.lost(self._client, self._streams.now())
+
+    def finish(self) -> None:
+        """Answer now: the connection or the server is closing."""
+        self._streams.clients.release(self._client, self._streams.now())
+
+
+def receive(call: Call, answer: Answer) -> Waiting | None:
+    """Take a request with messages; what is held when a connect waits for events."""
+    try:
+        found = messages.decode(call.request.body)
+    except Refused as refused:
+        answer(_reply([messages.refusal({}, refused)], refused.code))
+        return None
+    wrong = _wrong_version(call)
+    if wrong is not None:
+        answer(_reply([messages.refusal(message, wrong) for message in found], wrong.code))
+        return None
+    streams = Streams.of(call.server)
+    browser = _browser(call)
+    cookie: list[tuple[bytes, bytes]] = []
+    if browser is None and any(text(message, "channel") == HANDSHAKE_CHANNEL for message in found):
+        browser = call.server.chance.letters(24)
+        secure = b"; Secure" if call.request.base_url.startswith("https") else b""
+        cookie.append((b"Set-Cookie", b"BAYEUX_BROWSER=%b; Path=/; HttpOnly%b" % (browser.encode(), secure)))
+    client = streams.clients.receive(
+        found, _caller(call, browser), streams.now(), lambda out: answer(_reply(out, cookie=cookie))
+    )
+    if streams.clients.impatient:
+        streams.hasten()
+    return None if client is None else Waiting(streams, client)
+
+
+def _caller(call: Call, browser: str | None) -> Caller:
+    token = bearer(call.request)
+    if token is None:
+        return Caller(None, refused="authentication missing")
+    login = call.server.sessions.find(token)
+    if login is None:
+        return Caller(None, refused="authentication invalid")
+    return Caller(login.access, login, browser=browser)
+
+
+def _browser(call: Call) -> str | None:
+    cookies = call.request.headers.get(b"cookie")
+    match = None if cookies is None else _COOKIE.search(cookies)
+    return None if match is None else match[1].decode()
+
+
+def _wrong_version(call: Call) -> Refused | None:
+    api = call.params.get("api", "")
+    if not _VERSION.match(api):
+        return Refused("version missing")
+    replayed = b"/replay/" in call.request.target
+    if (api == "36.0") is not replayed or (not replayed and not OLDEST <= float(api) <= NEWEST):
+        return Refused("version unsupported")
+    return None
+
+
+def _reply(found: list[bytes], status: int = 200, cookie: list[tuple[bytes, bytes]] | None = None) -> Reply:
+    return Reply(status, messages.body(found), headers=[*cookie] if cookie else [])
+
+
+ROUTES = tuple(
+    Route("POST", pattern, receive, Needs.LATER, authenticated=False, metered=False)
+    for pattern in (
+        "/cometd", "/cometd/{api}", "/cometd/{api}/{operation}", "/cometd/replay/{api}", "/cometd/replay/{api}/{operation}",
+    )
+)  # fmt: skip
