@@ -100,9 +100,9 @@ class MethodNotAllowed(SalesforceError):
 
 
 class PreconditionFailed(SalesforceError):
-    """If-Match, If-None-Match or If-Unmodified-Since that the record does not meet; text guessed."""
+    """If-Match, If-None-Match or If-Unmodified-Since that the record does not meet; code of the WSDL's list, text guessed."""
 
-    code, status = "PRECONDITION_FAILED", 412
+    code, status = "MATCH_PRECONDITION_FAILED", 412
 
     def __init__(self) -> None:
         super().__init__("The record does not meet the conditions of the request headers.")
@@ -123,6 +123,12 @@ class UnsupportedMediaType(SalesforceError):
 
 class JsonParserError(SalesforceError):
     code = "JSON_PARSER_ERROR"
+
+
+class InvalidMultipart(SalesforceError):
+    """A multipart body that is damaged, or not made of one JSON part and parts named after blob fields; texts guessed."""
+
+    code = "INVALID_MULTIPART_REQUEST"
 
 
 class UriTooLong(SalesforceError):

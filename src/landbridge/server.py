@@ -43,6 +43,7 @@ MIGRATIONS = (
     Migration(2, (*events.TABLES, *limits.HOUR_TABLES)),
     Migration(3, callouts.TABLES),
     Migration(4, auth.DOORS),
+    Migration(5, records.BLOB_TABLES),
 )
 SYSTEM_OBJECTS = callouts.OBJECTS
 """Objects that rooms register over their own tables: read-only, made and upgraded like the standard ones."""

@@ -7,6 +7,7 @@ counts a rolling 24 hours: `differs`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from landbridge.clock import Clock
@@ -143,11 +144,13 @@ class Limits:
     def _keep(self, calls: int) -> None:
         self._flushed = calls
 
-    def report(self) -> dict[str, dict[str, Any]]:
-        """What `/limits` answers: maximum and remaining by name."""
+    def report(self, used: Mapping[str, int] | None = None) -> dict[str, dict[str, Any]]:
+        """What `/limits` answers: maximum and remaining by name; `used` tells what others have counted."""
         found: dict[str, dict[str, Any]] = {name: _whole(maximum) for name, maximum in MAXIMA.items()}
         for name, parts in PARTS.items():
             found[name] |= {part: _whole(maximum) for part, maximum in parts.items()}
+        for name, count in (used or {}).items():
+            found[name]["Remaining"] = max(0, found[name]["Max"] - count)
         found["DailyApiRequests"] = {"Max": self.maximum, "Remaining": max(0, self.maximum - self._calls)}
         self._turn_hour()
         found[PUBLISHED] = {

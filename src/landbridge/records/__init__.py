@@ -1,7 +1,7 @@
 """Records: the only way data of sObjects changes."""
 
 from landbridge.records import bin as _bin
-from landbridge.records import genesis
+from landbridge.records import blobs, genesis
 from landbridge.records.bin import Bin
 from landbridge.records.capture import Captured, capture
 from landbridge.records.change import Change, ChangeKind, SaveResult
@@ -9,9 +9,11 @@ from landbridge.records.lists import Lists
 from landbridge.records.seen import view
 from landbridge.records.store import MultipleMatches, Store
 
+BLOB_TABLES = blobs.TABLES
 TABLES = (*_bin.TABLES, *genesis.TABLES)
 
 __all__ = [
+    "BLOB_TABLES",
     "TABLES",
     "Bin",
     "Captured",
@@ -21,6 +23,7 @@ __all__ = [
     "MultipleMatches",
     "SaveResult",
     "Store",
+    "blobs",
     "capture",
     "genesis",
     "view",

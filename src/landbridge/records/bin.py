@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from landbridge.access import Access
 from landbridge.errors import DeleteFailed, EntityIsDeleted, InvalidCrossReferenceInPath, UndeleteFailed
 from landbridge.ids import RecordId
+from landbridge.records import blobs
 from landbridge.records.change import Change, ChangeKind
 from landbridge.records.shape import Shape
 from landbridge.records.store import Store, own_id
@@ -115,6 +116,8 @@ class Bin:
         else:
             row = {}
             tx.run(f'DELETE FROM {shape.table} WHERE "Id" = ?', (record_id,))
+            if shape.blobs:
+                blobs.release(tx, record_id)
         tx.changes.append(Change(ChangeKind.DELETE, shape.name, record_id, row))
 
     def _unlink(
@@ -180,5 +183,6 @@ class Bin:
         for sobject, one in tx.all(TOGETHER, (found,)):
             if catalog.get(sobject) is not None:
                 tx.run(f'DELETE FROM {quote(sobject)} WHERE "Id" = ? AND "IsDeleted" = 1', (one,))
+                blobs.release(tx, RecordId(one))
         tx.run(TAKE, (found,))
         tx.run(TAKE_LINKS, (found,))

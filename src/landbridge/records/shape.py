@@ -17,6 +17,9 @@ ON_UPDATE = ("LastModifiedDate", "LastModifiedById", "SystemModstamp")
 # A record made over the API counts as viewed by its maker (recorded: rest-get-account-row, rest-get-lead-row).
 _SEEN = ("LastViewedDate", "LastReferencedDate")
 
+# Not nillable and createable, but made where a create leaves it out.
+_MADE = frozenset({("ContentVersion", "ContentDocumentId")})
+
 # The parts of a person's name in the order in which the platform puts them together (guessed for the middle ones).
 _NAME_PARTS = ("FirstName", "MiddleName", "LastName", "Suffix")
 
@@ -58,6 +61,7 @@ class Shape:
             for f in self.entity.fields
             if not f.nillable and f.createable and not f.defaulted_on_create and f.type != "boolean"
             and f.name not in self.defaults and not f.auto_number and f.stored and f.name != "OwnerId"
+            and (self.name, f.name) not in _MADE
         )  # fmt: skip
 
     @cached_property
@@ -92,6 +96,11 @@ class Shape:
         dates = tuple(n for n in ON_UPDATE if n in self.fields and n.endswith(("Date", "Modstamp")))
         users = tuple(n for n in ON_UPDATE if n in self.fields and n.endswith("ById"))
         return dates, users
+
+    @cached_property
+    def blobs(self) -> tuple[str, ...]:
+        """The fields whose bytes are kept beside the row."""
+        return tuple(field.name for field in self.entity.fields if field.type == "base64")
 
     @cached_property
     def has_owner(self) -> bool:

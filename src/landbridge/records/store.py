@@ -32,6 +32,7 @@ from landbridge.errors import (
     SalesforceError,
 )
 from landbridge.ids import RecordId
+from landbridge.records import blobs, files
 from landbridge.records.change import Change, ChangeKind, SaveResult
 from landbridge.records.shape import Shape, person_name
 from landbridge.records.validate import Prepared, prepare, stored_value, writer_of
@@ -75,6 +76,7 @@ class Store:
         self._captured = captured
         self._publish = publish
         self._shapes: WeakKeyDictionary[Entity, Shape] = WeakKeyDictionary()
+        self._files = files.Files(self._insert_beside, self._update_beside)
 
     def shape(self, entity: Entity) -> Shape:
         """The writing rules of an entity, made at its first write."""
@@ -91,6 +93,8 @@ class Store:
         if entity.kind is Kind.EVENT and self._publish is not None:
             return self._publish(tx, access, entity, given)
         shape = self.shape(entity)
+        if shape.blobs:
+            given = files.given(shape.name, given)
         return self._insert(tx, catalog, access, shape, prepare(shape, access, given, creating=True))
 
     def _insert(self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared) -> RecordId:
@@ -99,6 +103,22 @@ class Store:
         record_id = self.numbers.id(tx, shape.entity.key_prefix)
         row: dict[str, Any] = {"Id": record_id, **shape.defaults, **prepared.columns}
         self._fill(tx, access, shape, row)
+        if shape.blobs:
+            files.lengths(shape, prepared.blobs, row)
+            if shape.name == "ContentVersion":
+                self._files.place(tx, catalog, access, row)
+            self._keep_blobs(tx, record_id, prepared)
+        return self._put(tx, shape, row)
+
+    def _keep_blobs(self, tx: Tx, record_id: RecordId, prepared: Prepared) -> None:
+        for name, blob in prepared.blobs.items():
+            if blob is None:
+                blobs.drop(tx, record_id, name)
+            else:
+                blobs.keep(tx, record_id, name, blob)
+
+    def _put(self, tx: Tx, shape: Shape, row: dict[str, Any]) -> RecordId:
+        record_id: RecordId = row["Id"]
         try:
             tx.run(shape.insert(tuple(row)), tuple(row.values()))
         except ConstraintViolated as violated:
@@ -122,6 +142,25 @@ class Store:
         elif shape.names_itself and row.get("Name") is None:
             row["Name"] = row["Id"][:15]
 
+    def _insert_beside(
+        self, tx: Tx, catalog: Catalog, access: Access, sobject: str, values: dict[str, Any]
+    ) -> RecordId:
+        """A row that comes with another one: stamps and defaults, but no checks."""
+        entity = catalog.get(sobject)
+        assert entity is not None, sobject
+        assert entity.key_prefix is not None, sobject
+        shape = self.shape(entity)
+        row = {"Id": self.numbers.id(tx, entity.key_prefix), **shape.defaults, **values}
+        self._fill(tx, access, shape, row)
+        return self._put(tx, shape, row)
+
+    def _update_beside(
+        self, tx: Tx, catalog: Catalog, access: Access, sobject: str, record_id: RecordId, values: dict[str, Any]
+    ) -> None:
+        entity = catalog.get(sobject)
+        assert entity is not None, sobject
+        self._change(tx, catalog, access, self.shape(entity), record_id, Prepared(columns=values))
+
     # --- update ------------------------------------------------------------------------------------------------
 
     def update(
@@ -139,6 +178,8 @@ class Store:
     ) -> None:
         self._resolve(tx, catalog, access, shape, prepared)
         row = prepared.columns
+        if prepared.blobs:
+            files.lengths(shape, prepared.blobs, row)
         wanted = (*row, *shape.updated_stamps[1]) if self.is_captured(shape) else ()
         parts = shape.name_parts if not shape.name_parts or not row.keys().isdisjoint(shape.name_parts) else ()
         before = self._read(tx, shape, record_id, (*wanted, *parts, *shape.locks))
@@ -152,6 +193,10 @@ class Store:
         for column in users:
             row[column] = access.user_id
         self.write_row(tx, shape, record_id, row)
+        if shape.blobs:
+            self._keep_blobs(tx, record_id, prepared)
+            if shape.name == "ContentVersion":
+                self._files.changed(tx, catalog, access, record_id, row)
         kept = {name: before[name] for name in wanted} if wanted else None
         if kept and parts:
             kept["Name"] = person_name(before)

@@ -10,6 +10,8 @@ fields, values field by field, required fields.
 from __future__ import annotations
 
 import re
+from binascii import Error as BinasciiError
+from binascii import a2b_base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
@@ -31,11 +33,13 @@ from landbridge.errors import (
     StringTooLong,
     Unsupported,
 )
+from landbridge.records.blobs import Blob
 from landbridge.records.shape import Shape
 from landbridge.schema.model import Field
 
 _EMAIL = re.compile(r"[^\s@<>(),;:\\\"\[\]]+@[^\s@<>(),;:\\\"\[\]]+\.[^\s@<>(),;:\\\"\[\].]+\Z")
 _SPACE = re.compile(r"\s")
+_BLANK = re.compile(r"[ \t\r\n]+")
 _BLANKS = " \t\r\n\f\v"
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -50,6 +54,8 @@ class Prepared:
     columns: dict[str, Any] = field(default_factory=dict)
     references: list[tuple[Field, ids.RecordId]] = field(default_factory=list)
     parents: list[tuple[Field, str | None, str, Any]] = field(default_factory=list)
+    blobs: dict[str, Blob | None] = field(default_factory=dict)
+    """By field name: bytes to be kept beside the row, or None where a field is cleared."""
 
 
 def prepare(shape: Shape, access: Access, given: Mapping[str, Any], *, creating: bool) -> Prepared:
@@ -79,6 +85,9 @@ def prepare(shape: Shape, access: Access, given: Mapping[str, Any], *, creating:
         stored = None if value is None else writers[found.name](value)
         if stored is None and not found.nillable:
             stored = _null(shape, found)
+        if found.type == "base64":
+            prepared.blobs[found.name] = stored
+            stored = None if stored is None else stored.hash
         prepared.columns[found.name] = stored
         if stored is not None and found.type == "reference":
             prepared.references.append((found, stored))
@@ -317,6 +326,25 @@ def _reference(found: Field) -> Writer:
     return write
 
 
+def _blob(found: Field) -> Writer:
+    """Base64 text, or bytes as a multipart body brings them."""
+    del found
+
+    def write(value: Any) -> Blob | None:
+        if isinstance(value, bytes):
+            return Blob(value)
+        if not isinstance(value, str):
+            raise _cannot("base64", value)
+        if not value:
+            return None
+        try:
+            return Blob(a2b_base64(_BLANK.sub("", value), strict_mode=True))
+        except (BinasciiError, ValueError):
+            raise _cannot("base64", value) from None
+
+    return write
+
+
 def _later(what: str) -> Callable[[Field], Writer]:
     def writer(found: Field) -> Writer:
         def write(value: Any) -> None:
@@ -334,7 +362,7 @@ _WRITERS: dict[str, Callable[[Field], Writer]] = {
     "email": _email, "url": _url, "picklist": _picklist, "multipicklist": _multipicklist,
     "int": _int, "long": _int, "double": _number, "currency": _number, "percent": _number,
     "date": _moment("date", values.parse_date), "datetime": _moment("datetime", values.parse_datetime),
-    "time": _moment("time", values.parse_time), "base64": _later("blob fields"),
+    "time": _moment("time", values.parse_time), "base64": _blob,
     "address": _later("writing an address as a whole"), "location": _later("writing a location as a whole"),
     "complexvalue": _later("writing metadata fields"),
 }  # fmt: skip

@@ -276,24 +276,22 @@ class _Reader:
         return msgspec.structs.replace(made, record_types=record_types)
 
     def _with_activities(self, made: list[SObject]) -> list[SObject]:
-        """Objects that allow activities are what a task or an event may be related to."""
-        allowed = tuple(
-            sobject.name
-            for sobject in made
-            if (found := self._objects.get(sobject.name)) is not None
+        """What tasks and events may be related to (objects that allow activities), and files be attached to (all)."""
+        own = tuple(sobject.name for sobject in made if sobject.kind is Kind.CUSTOM)
+        active = tuple(
+            name
+            for name in own
+            if (found := self._objects.get(name)) is not None
             and found.element is not None
             and found.element.get("enableActivities") == "true"
-            and sobject.custom
         )
-        if not allowed:
-            return made
         by_name = {sobject.name: sobject for sobject in made}
-        for name in ("Task", "Event"):
+        for name, link, allowed in _related(active, own):
             known = self._catalog.get(name)
-            if known is None:
+            if known is None or not allowed:
                 continue
             base = by_name.get(name, known.sobject)
-            fields = tuple(_also_to(field, allowed) if field.name == "WhatId" else field for field in base.fields)
+            fields = tuple(_also_to(field, allowed) if field.name == link else field for field in base.fields)
             by_name[name] = msgspec.structs.replace(base, fields=fields)
         return list(by_name.values())
 
@@ -340,6 +338,13 @@ class _Reader:
                 if target and target.lower() not in here and self._catalog.get(target) is None:
                     what = f"{name}.{element.get('fullName')} points to {target}, which is not in this source"
                     self._findings.add(path, element.line, Severity.REFUSED, what)
+
+
+def _related(active: tuple[str, ...], own: tuple[str, ...]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Standard objects whose references reach custom ones: (object, reference, the custom objects)."""
+    yield from (("Task", "WhatId", active), ("Event", "WhatId", active))
+    yield from (("Attachment", "ParentId", own), ("ContentDocumentLink", "LinkedEntityId", own))
+    yield ("ContentVersion", "FirstPublishLocationId", own)
 
 
 def _also_to(field: Field, names: tuple[str, ...]) -> Field:

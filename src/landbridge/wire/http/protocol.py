@@ -333,7 +333,7 @@ class HttpProtocol(asyncio.Protocol):
             self._send(reply, keep=keep, head=head, gzipped=gzipped)
             self._next(keep)
         else:
-            self._stream = asyncio.get_running_loop().create_task(self._send_stream(reply, reply.body, keep))
+            self._stream = asyncio.get_running_loop().create_task(self._send_stream(reply, reply.body, keep, head=head))
 
     def _next(self, keep: bool) -> None:
         if keep and self._writable is not None and not self._closing:
@@ -394,7 +394,7 @@ class HttpProtocol(asyncio.Protocol):
         close = b"" if keep else b"Connection: close\r\n"
         return b"%b%b%b%b%b%b" % (line, self._connections.date, common, named, reply.stamp, close)
 
-    async def _send_stream(self, reply: Reply, body: AsyncIterator[bytes], keep: bool) -> None:
+    async def _send_stream(self, reply: Reply, body: AsyncIterator[bytes], keep: bool, *, head: bool) -> None:
         """A reply whose length is not known: chunks as they come, waiting while the peer does not read."""
         try:
             if self._transport is not None:
@@ -402,6 +402,10 @@ class HttpProtocol(asyncio.Protocol):
                     self._head(reply, keep)
                     + b"Content-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % reply.content_type
                 )
+            if head:
+                self._stream = None
+                self._next(keep)
+                return
             async for chunk in body:
                 if self._transport is None:
                     return

@@ -7,12 +7,16 @@ new ones).
 
 from __future__ import annotations
 
+from landbridge import records
 from landbridge.schema.catalog import Entity
 from landbridge.storage import Reader
 from landbridge.storage.dialect import quote
 from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route, json_reply
 
 OLDEST_LISTED, NEWEST_LISTED = 31, 67
+_MB = 1024 * 1024
+_ROW_BYTES = 2048
+"""What a record counts for in data storage, as the platform's help says of most objects."""
 
 # Resources of a version in the order of recorded replies: `rest.md` section 2 (v58), rest-root-v29. Those that Landbridge does
 # not speak yet say so when they are asked.
@@ -57,9 +61,24 @@ def root(call: Call) -> Reply:
     return json_reply(found)
 
 
-def limits(call: Call) -> Reply:
-    """`GET /limits`."""
-    return json_reply(call.server.limits.report())
+def limits(call: Call) -> Beside:
+    """`GET /limits`: what is counted here is true, the rest are a Developer org's maxima."""
+    server = call.server
+    entities = [
+        entity for entity in server.catalog if entity.sobject.has_table and entity.field("CreatedDate") is not None
+    ]
+
+    def answer(reader: Reader) -> Reply:
+        rows = sum(count_rows(reader, entity) for entity in entities)
+        sets = server.catalog.get("PermissionSet")
+        used = {
+            "FileStorageMB": records.blobs.stored(reader) // _MB,
+            "DataStorageMB": rows * _ROW_BYTES // _MB,
+            "PermissionSets": 0 if sets is None else count_rows(reader, sets),
+        }
+        return json_reply(server.limits.report(used))
+
+    return Beside(answer)
 
 
 def record_count(call: Call) -> Beside:
@@ -86,6 +105,6 @@ def count_rows(reader: Reader, entity: Entity) -> int:
 ROUTES = (
     Route("GET", "/services/data", versions, Needs.NOTHING, authenticated=False, metered=False),
     Route("GET", "/services/data/{version}", root, Needs.NOTHING),
-    Route("GET", "/services/data/{version}/limits", limits, Needs.NOTHING),
+    Route("GET", "/services/data/{version}/limits", limits, Needs.READ),
     Route("GET", "/services/data/{version}/limits/recordCount", record_count, Needs.READ),
 )

@@ -18,9 +18,9 @@ from landbridge.records.store import key_field
 from landbridge.schema import describe
 from landbridge.schema.catalog import Entity
 from landbridge.values import http_date, parse_http_date
-from landbridge.wire.http.body import decode_object
 from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route, json_reply
 from landbridge.wire.rest import traversal
+from landbridge.wire.rest.blobs import decode_record
 from landbridge.wire.rest.rows import check_conditions, entity_of, has_conditions, refuse_id, row, saved
 
 # --- describes ---------------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def create(call: Call) -> Reply:
 
 def _create(call: Call, entity: Entity) -> Reply:
     server = call.server
-    record_id = server.store.create(call.writer, server.catalog, call.access, entity, decode_object(call.request))
+    record_id = server.store.create(call.writer, server.catalog, call.access, entity, decode_record(call, entity))
     return saved(call, entity, record_id, 201)
 
 
@@ -110,7 +110,7 @@ def get(call: Call) -> Reply:
 def update(call: Call) -> Reply:
     """`PATCH /sobjects/{S}/{id}`: 204."""
     entity = entity_of(call)
-    given = decode_object(call.request)
+    given = decode_record(call, entity)
     refuse_id(given)
     check_conditions(call, entity, call.params["id"])
     call.server.store.update(call.writer, call.server.catalog, call.access, entity, call.params["id"], given)
@@ -165,7 +165,7 @@ def upsert(call: Call) -> Reply:
     if traversal.starts_here(entity, call.params["field"]):
         return traversal.change(call, [call.params["value"]])
     server = call.server
-    given = decode_object(call.request)
+    given = decode_record(call, entity)
     update_only = call.request.query().get("updateOnly", "").lower() == "true"
     if has_conditions(call):
         for one in server.store.find(

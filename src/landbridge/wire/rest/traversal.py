@@ -19,8 +19,8 @@ from landbridge.schema.catalog import Catalog, Child, Entity
 from landbridge.schema.model import Field
 from landbridge.storage import Reader
 from landbridge.storage.dialect import quote
-from landbridge.wire.http.body import decode_object
 from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route
+from landbridge.wire.rest.blobs import blob_field, decode_record, download
 from landbridge.wire.rest.query import answer_query
 from landbridge.wire.rest.rows import check_conditions, entity_of, names, refuse_id, row
 
@@ -109,7 +109,11 @@ def place_of(call: Call, path: list[str]) -> Place:
 
 
 def show(call: Call, path: list[str]) -> Reply | Beside:
-    """The record at the end of the path, or the children there as a query result."""
+    """The record at the end of the path, the children there as a query result, or the bytes of its blob field."""
+    place = place_of(call, path[:-1])
+    field = None if place.children is not None else blob_field(place.entity, call.access, path[-1])
+    if field is not None:
+        return download(call, place.entity, field, place.record_id)
     place = place_of(call, path)
     if place.children is None:
         return row(call, place.entity, place.record_id)
@@ -124,7 +128,7 @@ def show(call: Call, path: list[str]) -> Reply | Beside:
 def change(call: Call, path: list[str]) -> Reply:
     """`PATCH`: change the parent at the end of the path."""
     place = _one(call, path)
-    given = decode_object(call.request)
+    given = decode_record(call, place.entity)
     refuse_id(given)
     check_conditions(call, place.entity, place.record_id)
     server = call.server
