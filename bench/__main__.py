@@ -19,7 +19,7 @@ import apsw
 
 from bench.table import ROUNDS, SECONDS, Section, Table
 
-SECTIONS = ("starts", "rows", "language")
+SECTIONS = ("starts", "rows", "composite", "language")
 """Modules of this folder, in the order in which they run."""
 
 

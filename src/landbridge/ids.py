@@ -10,6 +10,7 @@ Source: `rest.md` section 10; the checksum was compared with recorded ids (tests
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 RecordId = NewType("RecordId", str)
@@ -38,14 +39,25 @@ _PAIRS = [high + low for high in DIGITS for low in DIGITS]
 """Every two digits: a number is written two digits at a time."""
 
 
-def make(prefix: str, number: int) -> RecordId:
-    """The id of the `number`-th record under a three-character key prefix."""
-    rest, fourth = divmod(number, 3844)
-    rest, third = divmod(rest, 3844)
+_PAIRS_UPPER = [pair.translate(_UPPER) for pair in _PAIRS]
+
+
+@lru_cache(maxsize=1024)
+def _stem(prefix: str, number: int) -> tuple[str, str, str]:
+    """What 3,844 ids in a row share: their first 13 characters, two of the three checks, what the third is made of."""
+    rest, third = divmod(number, 3844)
     rest, second = divmod(rest, 3844)
     digit, first = divmod(rest, 3844)
-    id15 = f"{prefix}{INSTANCE}{DIGITS[digit]}{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}{_PAIRS[fourth]}"
-    return RecordId(id15 + checksum(id15))
+    stem = f"{prefix}{INSTANCE}{DIGITS[digit]}{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}"
+    upper = stem.translate(_UPPER)
+    return stem, _CHECK[upper[:5]] + _CHECK[upper[5:10]], upper[10:]
+
+
+def make(prefix: str, number: int) -> RecordId:
+    """The id of the `number`-th record under a three-character key prefix."""
+    rest, last = divmod(number, 3844)
+    stem, checks, upper = _stem(prefix, rest)
+    return RecordId(stem + _PAIRS[last] + checks + _CHECK[upper + _PAIRS_UPPER[last]])
 
 
 def normalize(text: str) -> RecordId | None:

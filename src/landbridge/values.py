@@ -131,6 +131,8 @@ def parse_time(text: str) -> str:
 
 def parse_number(value: object) -> float:
     """A finite number from a JSON number or its text. Raises ValueError."""
+    if type(value) is float and value - value == 0:  # finite: infinity and NaN give NaN
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(value)
     try:
@@ -144,6 +146,8 @@ def parse_number(value: object) -> float:
 
 def parse_int(value: object) -> int:
     """A whole number of at most 32 bits from a JSON number or its text. Raises ValueError."""
+    if type(value) is int and -(2**31) <= value < 2**31:
+        return value
     number = parse_number(value)
     if number != int(number) or not -(2**31) <= number < 2**31:
         raise ValueError(value)

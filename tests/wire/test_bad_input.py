@@ -14,6 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landbridge.errors import JsonParserError
+from landbridge.wire.http.body import decode
+from landbridge.wire.http.message import Request
 from tests.support.running import RunningOrg
 
 ledger = pytest.mark.ledger
@@ -354,3 +357,35 @@ def test_a_missing_or_broken_authorization_answers_401(org: RunningOrg, value: s
     assert (reply.status, reply.error) == (401, "INVALID_SESSION_ID")
     assert reply.headers["www-authenticate"] == "Token"
     assert "sforce-limit-info" not in reply.headers
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.integers(), st.text(st.sampled_from('a:"\\ \n{}[],é'), max_size=6)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.lists(st.tuples(st.sampled_from(["a", "b", 'c":', "d :"]), inner), max_size=4)),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(value=JSON_VALUES, blank=st.sampled_from(["", " ", "\n\t", "  \r\n"]))
+def test_a_key_given_twice_is_refused_however_it_is_spaced(value: Any, blank: str) -> None:
+    """Lists of pairs stand for objects, so that keys can repeat."""
+    repeated = False
+
+    def spell(one: Any) -> str:
+        nonlocal repeated
+        if isinstance(one, list) and one and all(isinstance(pair, tuple) for pair in one):
+            repeated |= len({key for key, _ in one}) < len(one)
+            members = ",".join(f"{json.dumps(key)}{blank}:{blank}{spell(inner)}" for key, inner in one)
+            return "{" + blank + members + "}"
+        if isinstance(one, list):
+            return "[" + ",".join(map(spell, one)) + "]"
+        return json.dumps(one, ensure_ascii=False)
+
+    body = spell(value).encode()
+    request = Request("POST", b"/", {b"content-type": b"application/json"}, body)
+
+    if repeated:
+        with pytest.raises(JsonParserError, match="Duplicate field"):
+            decode(request)
+    else:
+        assert decode(request) == json.loads(body)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from landbridge.errors import AllOrNoneRolledBack, SalesforceError
 from landbridge.ids import RecordId
@@ -19,8 +20,7 @@ class ChangeKind(StrEnum):
     UNDELETE = "UNDELETE"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """
     One record changed by a unit of work, in the order it happened.
 
@@ -31,12 +31,11 @@ class Change:
     kind: ChangeKind
     sobject: str
     record_id: RecordId
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = {}
     before: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SaveResult:
+class SaveResult(msgspec.Struct, frozen=True):
     """The outcome for one record: its id when it was saved, the errors when it was not; `created` after an upsert."""
 
     id: RecordId | None

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from landbridge import ids
@@ -30,7 +32,7 @@ from landbridge.errors import (
 from landbridge.ids import RecordId
 from landbridge.records.bin import Bin
 from landbridge.records.change import SaveResult
-from landbridge.records.store import MultipleMatches, Store, key_field
+from landbridge.records.store import MultipleMatches, Saved, Store, key_field
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field
 from landbridge.storage import Tx
@@ -39,7 +41,6 @@ MOST, MOST_CHUNKS = 200, 10
 
 Row = tuple[str | None, Mapping[str, Any]]
 """A record to be: the name of its object (None where it is not said) and its values."""
-Work = Callable[[], tuple[RecordId, bool | None]]
 
 
 def check(sobjects: Sequence[str | None]) -> None:
@@ -77,30 +78,31 @@ class Lists:
 
     def create(self, rows: Sequence[Row], *, all_or_none: bool) -> list[SaveResult]:
         """Create records; a null Id is the same as none."""
+        return self._store.all_of(self._tx, lambda: self._create(rows), all_or_none)
 
-        def one(row: Row) -> Work:
-            def work() -> tuple[RecordId, bool | None]:
-                entity = self._entity(row[0])
-                return self._store.create(self._tx, self._catalog, self._access, entity, _without_null_id(row[1])), None
-
-            return work
-
-        return self._each(rows, one, all_or_none)
+    def _create(self, rows: Sequence[Row]) -> list[SaveResult]:
+        results: list[SaveResult] = []
+        for sobject, run in groupby(rows, itemgetter(0)):
+            values = [_without_null_id(row) for _, row in run]
+            try:
+                entity = self._entity(sobject)
+            except SalesforceError as error:
+                results += [SaveResult(None, (error,)) for _ in values]
+            else:
+                results += self._store.create_many(self._tx, self._catalog, self._access, entity, values)
+        return results
 
     def update(self, rows: Sequence[Row], *, all_or_none: bool) -> list[SaveResult]:
         """Update records, each of which names its own id."""
 
-        def one(row: Row) -> Work:
-            def work() -> tuple[RecordId, bool | None]:
-                entity = self._entity(row[0])
-                record_id, values = split(row[1], "id")
-                if not record_id:
-                    raise MissingArgument("Id not specified in an update call", fields=())
-                return self._update(entity, record_id, values), None
+        def work(row: Row) -> Saved:
+            entity = self._entity(row[0])
+            record_id, values = split(row[1], "id")
+            if not record_id:
+                raise MissingArgument("Id not specified in an update call", fields=())
+            return self._update(entity, record_id, values), None
 
-            return work
-
-        return self._each(rows, one, all_or_none)
+        return self._each(work, rows, all_or_none)
 
     def _update(self, entity: Entity, record_id: Any, values: Mapping[str, Any]) -> RecordId:
         found = ids.normalize(record_id) if isinstance(record_id, str) else None
@@ -118,18 +120,14 @@ class Lists:
         split_rows = [split(values, field.name.lower()) for _, values in rows]
         counted = Counter(_same(value) for value, _ in split_rows if value is not None)
 
-        def one(numbered: tuple[Row, tuple[Any, dict[str, Any]]]) -> Work:
-            (sobject, _), (value, values) = numbered
+        def work(row: tuple[Row, tuple[Any, dict[str, Any]]]) -> Saved:
+            (sobject, _), (value, values) = row
+            self._is(entity, sobject)
+            if counted[_same(value)] > 1:
+                raise DuplicateValue.in_list(str(value))
+            return self._upsert(entity, field, value, values)
 
-            def work() -> tuple[RecordId, bool | None]:
-                self._is(entity, sobject)
-                if counted[_same(value)] > 1:
-                    raise DuplicateValue.in_list(str(value))
-                return self._upsert(entity, field, value, values)
-
-            return work
-
-        results = self._each(list(zip(rows, split_rows, strict=True)), one, all_or_none)
+        results = self._each(work, list(zip(rows, split_rows, strict=True)), all_or_none)
         return [
             result if result.success else SaveResult(result.id, result.errors, created=False) for result in results
         ]  # fmt: skip
@@ -149,18 +147,15 @@ class Lists:
     def delete(self, record_ids: Sequence[str], *, all_or_none: bool) -> list[SaveResult]:
         """Delete records of any types. What all-or-none undid keeps its id in the result (composite.md section 4)."""
 
-        def one(text: str) -> Work:
-            def work() -> tuple[RecordId, bool | None]:
-                record_id = ids.normalize(text)
-                entity = None if record_id is None else self._catalog.by_prefix(record_id[:3])
-                if record_id is None or entity is None:
-                    raise MalformedId.plain(text)
-                self._bin.delete(self._tx, self._catalog, self._access, entity, record_id)
-                return record_id, None
+        def work(text: str) -> Saved:
+            record_id = ids.normalize(text)
+            entity = None if record_id is None else self._catalog.by_prefix(record_id[:3])
+            if record_id is None or entity is None:
+                raise MalformedId.plain(text)
+            self._bin.delete(self._tx, self._catalog, self._access, entity, record_id)
+            return record_id, None
 
-            return work
-
-        results = self._each(record_ids, one, all_or_none)
+        results = self._each(work, record_ids, all_or_none)
         return [
             SaveResult(ids.normalize(text), result.errors) if result.rolled_back else result
             for text, result in zip(record_ids, results, strict=True)
@@ -168,8 +163,8 @@ class Lists:
 
     # --- shared ----------------------------------------------------------------------------------------------------
 
-    def _each(self, items: Sequence[Any], one: Callable[[Any], Work], all_or_none: bool) -> list[SaveResult]:
-        return self._store.each(self._tx, [one(item) for item in items], all_or_none=all_or_none)
+    def _each(self, work: Callable[[Any], Saved], items: Sequence[Any], all_or_none: bool) -> list[SaveResult]:
+        return self._store.each_of(self._tx, work, items, all_or_none=all_or_none)
 
     def _entity(self, name: str | None) -> Entity:
         """The object of a record. Raises what a record without a known type gets."""

@@ -35,6 +35,9 @@ class Shape:
         self._inserts: dict[tuple[str, ...], str] = {}
         self._updates: dict[tuple[str, ...], str] = {}
         self._reads: dict[tuple[str, ...], str] = {}
+        self.recipes: dict[bool, dict[tuple[str, ...], Any]] = {True: {}, False: {}}
+        """What `validate` remembers of sets of keys, for creates and for updates."""
+        self._stamped: tuple[str, str, dict[str, Any]] = ("", "", {})
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -91,6 +94,13 @@ class Shape:
         users = tuple(n for n in ON_CREATE if n in self.fields and n.endswith("ById"))
         return dates, users
 
+    def stamped(self, stamp: str, user_id: str) -> dict[str, Any]:
+        """The columns of `created_stamps` for this moment and this user, to be read only; the last ones are kept."""
+        if self._stamped[0] != stamp or self._stamped[1] != user_id:
+            dates, users = self.created_stamps
+            self._stamped = (stamp, user_id, {**dict.fromkeys(dates, stamp), **dict.fromkeys(users, user_id)})
+        return self._stamped[2]
+
     @cached_property
     def updated_stamps(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         dates = tuple(n for n in ON_UPDATE if n in self.fields and n.endswith(("Date", "Modstamp")))
@@ -101,6 +111,11 @@ class Shape:
     def blobs(self) -> tuple[str, ...]:
         """The fields whose bytes are kept beside the row."""
         return tuple(field.name for field in self.entity.fields if field.type == "base64")
+
+    @cached_property
+    def one_statement(self) -> bool:
+        """Whether an INSERT is all that a create writes: no bytes beside the row, no number drawn for it."""
+        return not self.auto_numbers and not self.blobs
 
     @cached_property
     def has_owner(self) -> bool:

@@ -11,7 +11,7 @@ Source: `rest.md` sections 3 and 9.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from landbridge import ids
@@ -56,6 +56,9 @@ class MultipleMatches(Exception):
         self.found = tuple(found)
 
 
+Saved = tuple[RecordId, bool | None]
+"""The id of a record that was written; whether an upsert created it."""
+
 Publish = Callable[[Tx, Access, Entity, Mapping[str, Any]], RecordId]
 """Publishes a platform event: what a create of one is. Returns the id to answer, which carries the event's `uuid`."""
 
@@ -98,16 +101,12 @@ class Store:
         return self._insert(tx, catalog, access, shape, prepare(shape, access, given, creating=True))
 
     def _insert(self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared) -> RecordId:
-        self._resolve(tx, catalog, access, shape, prepared)
-        assert shape.entity.key_prefix is not None
-        record_id = self.numbers.id(tx, shape.entity.key_prefix)
-        row: dict[str, Any] = {"Id": record_id, **shape.defaults, **prepared.columns}
-        self._fill(tx, access, shape, row)
+        row = self._row(tx, catalog, access, shape, prepared)
         if shape.blobs:
             files.lengths(shape, prepared.blobs, row)
             if shape.name == "ContentVersion":
                 self._files.place(tx, catalog, access, row)
-            self._keep_blobs(tx, record_id, prepared)
+            self._keep_blobs(tx, row["Id"], prepared)
         return self._put(tx, shape, row)
 
     def _keep_blobs(self, tx: Tx, record_id: RecordId, prepared: Prepared) -> None:
@@ -126,13 +125,19 @@ class Store:
         tx.changes.append(Change(ChangeKind.CREATE, shape.name, record_id, row))
         return record_id
 
+    def _row(self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared) -> dict[str, Any]:
+        """The whole row of a record to be, with an id of its own."""
+        if prepared.references or prepared.parents:
+            self._resolve(tx, catalog, access, shape, prepared)
+        assert shape.entity.key_prefix is not None
+        record_id = self.numbers.id(tx, shape.entity.key_prefix)
+        row: dict[str, Any] = {"Id": record_id, **shape.defaults, **prepared.columns}
+        self._fill(tx, access, shape, row)
+        return row
+
     def _fill(self, tx: Tx, access: Access, shape: Shape, row: dict[str, Any]) -> None:
         """What a create does not say: stamps, owner, auto-numbers, names."""
-        dates, users = shape.created_stamps
-        for column in dates:
-            row[column] = tx.stamp
-        for column in users:
-            row[column] = access.user_id
+        row.update(shape.stamped(tx.stamp, access.user_id))
         if shape.has_owner and row.get("OwnerId") is None:
             row["OwnerId"] = access.user_id
         for field in shape.auto_numbers:
@@ -275,34 +280,88 @@ class Store:
         *, all_or_none: bool = False,
     ) -> list[SaveResult]:  # fmt: skip
         """Create records; one result each, in order. `all_or_none`: any error undoes all, each result says so."""
+        shape = self.shape(entity)
+        if entity.kind is Kind.EVENT or not shape.one_statement:
 
-        def work(row: Mapping[str, Any]) -> Callable[[], tuple[RecordId, bool | None]]:
-            return lambda: (self.create(tx, catalog, access, entity, row), None)
+            def work(row: Mapping[str, Any]) -> Saved:
+                return self.create(tx, catalog, access, entity, row), None
 
-        return self.each(tx, [work(row) for row in rows], all_or_none=all_or_none)
+            return self.each_of(tx, work, list(rows), all_or_none=all_or_none)
+        return self.all_of(tx, lambda: self._create_rows(tx, catalog, access, shape, rows), all_or_none)
 
-    def each(
-        self, tx: Tx, works: Sequence[Callable[[], tuple[RecordId, bool | None]]], *, all_or_none: bool
+    def _create_rows(
+        self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, rows: Iterable[Mapping[str, Any]]
     ) -> list[SaveResult]:
+        """Rows of one shape: the INSERT of each is its only statement, so they go in runs and fail alone by themselves."""
+        try:
+            self._may(access, shape.entity, "createable", "inserted")
+        except SalesforceError as error:
+            return [SaveResult(None, (error,)) for _ in rows]
+        results: list[SaveResult | None] = []
+        run: list[tuple[int, dict[str, Any]]] = []
+        sql = ""
+        for given in rows:
+            try:
+                prepared = prepare(shape, access, given, creating=True)
+                if prepared.parents:
+                    self._put_run(tx, shape, sql, run, results)  # one of them may be the parent
+                row = self._row(tx, catalog, access, shape, prepared)
+            except SalesforceError as error:
+                results.append(SaveResult(None, (error,)))
+                continue
+            needed = shape.insert(tuple(row))
+            if needed is not sql:
+                self._put_run(tx, shape, sql, run, results)
+                sql = needed
+            run.append((len(results), row))
+            results.append(None)
+        self._put_run(tx, shape, sql, run, results)
+        return cast("list[SaveResult]", results)
+
+    def _put_run(
+        self, tx: Tx, shape: Shape, sql: str, run: list[tuple[int, dict[str, Any]]], results: list[SaveResult | None]
+    ) -> None:
+        """Insert rows with the same columns, note what became of each, and empty the run."""
+        if not run:
+            return
+        became = tx.run_each(sql, [tuple(row.values()) for _, row in run])
+        for (index, row), violated in zip(run, became, strict=True):
+            if violated is None:
+                tx.changes.append(Change(ChangeKind.CREATE, shape.name, row["Id"], row))
+                results[index] = SaveResult(row["Id"])
+            else:
+                results[index] = SaveResult(None, (self._duplicate(tx, shape, row, violated, row["Id"]),))
+        run.clear()
+
+    def each(self, tx: Tx, works: Sequence[Callable[[], Saved]], *, all_or_none: bool) -> list[SaveResult]:
         """Run one write per record, each failing alone; collect what became of each. `all_or_none`: any error undoes all."""
+        return self.each_of(tx, lambda work: work(), works, all_or_none=all_or_none)
+
+    def each_of(
+        self, tx: Tx, work: Callable[[Any], Saved], items: Sequence[Any], *, all_or_none: bool
+    ) -> list[SaveResult]:
+        """As `each`, with one write for all: it is called with each item."""
+        return self.all_of(tx, lambda: self._each(tx, work, items), all_or_none)
+
+    def all_of(self, tx: Tx, write: Callable[[], list[SaveResult]], all_or_none: bool) -> list[SaveResult]:
+        """Write a list; with `all_or_none` undo it where anything in it failed."""
         if not all_or_none:
-            return [self._one(tx, work) for work in works]
+            return write()
         results: list[SaveResult] = []
         try:
             with tx.nested():
-                results = [self._one(tx, work) for work in works]
-                if any(not result.success for result in results):
+                results = write()
+                if any(result.errors for result in results):
                     raise _RolledBack
         except _RolledBack:
-            return [result if not result.success else _rolled_back() for result in results]
+            return [result if result.errors else _rolled_back() for result in results]
         return results
 
-    def _one(self, tx: Tx, work: Callable[[], tuple[RecordId, bool | None]]) -> SaveResult:
-        try:
-            record_id, created = tx.alone(work)
-        except SalesforceError as error:
-            return SaveResult(None, (error,))
-        return SaveResult(record_id, created=created)
+    def _each(self, tx: Tx, work: Callable[[Any], Saved], items: Sequence[Any]) -> list[SaveResult]:
+        return [
+            SaveResult(None, (became,)) if isinstance(became, SalesforceError) else SaveResult(became[0], (), became[1])
+            for became in tx.alone_each(work, items, SalesforceError)
+        ]
 
     # --- shared ------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,14 @@ fields, values field by field, required fields.
 from __future__ import annotations
 
 import re
+import sys
 from binascii import Error as BinasciiError
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
+
+import msgspec
 
 from landbridge import ids, values
 from landbridge.access import Access
@@ -43,18 +45,20 @@ _BLANK = re.compile(r"[ \t\r\n]+")
 _BLANKS = " \t\r\n\f\v"
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
+Writer = Callable[[Any], Any]
+"""From a JSON value (never None) to its stored form."""
 
-@dataclass(slots=True)
-class Prepared:
+
+class Prepared(msgspec.Struct):
     """
     Checked values of one record: `columns` ready to store; `references` to be looked for inside the unit; `parents` to be
     found by an external id: (reference field, target type or None, external-id field, value).
     """
 
-    columns: dict[str, Any] = field(default_factory=dict)
-    references: list[tuple[Field, ids.RecordId]] = field(default_factory=list)
-    parents: list[tuple[Field, str | None, str, Any]] = field(default_factory=list)
-    blobs: dict[str, Blob | None] = field(default_factory=dict)
+    columns: dict[str, Any] = {}
+    references: list[tuple[Field, ids.RecordId]] = []
+    parents: list[tuple[Field, str | None, str, Any]] = []
+    blobs: dict[str, Blob | None] = {}
     """By field name: bytes to be kept beside the row, or None where a field is cleared."""
 
 
@@ -64,6 +68,10 @@ def prepare(shape: Shape, access: Access, given: Mapping[str, Any], *, creating:
 
     `given` is the JSON object as it came; `attributes` is ignored. Raises the SalesforceError of the first rule broken.
     """
+    if not access.hidden:
+        recipe = _recipe(shape, tuple(given), creating=creating)
+        if recipe is not None:
+            return _follow(shape, recipe, given)
     chosen: list[tuple[Field, Any]] = []
     prepared = Prepared()
     refused: list[str] = []
@@ -93,6 +101,75 @@ def prepare(shape: Shape, access: Access, given: Mapping[str, Any], *, creating:
             prepared.references.append((found, stored))
     if creating:
         _require(shape, prepared)
+    return prepared
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """
+    What `prepare` does with records of one set of keys, none of which is refused whatever its value.
+
+    `steps` has for each key its column, its writer (None for `attributes`) and its field where that can't be null; `references`
+    and `required` are the fields among them that need a further look.
+    """
+
+    steps: tuple[tuple[str, Writer | None, Field | None], ...]
+    references: tuple[Field, ...]
+    required: tuple[str, ...]
+
+
+RECIPES = 256
+"""How many sets of keys are remembered per object and way of writing."""
+
+
+def _recipe(shape: Shape, keys: tuple[str, ...], *, creating: bool) -> Recipe | None:
+    """The recipe for these keys; None where one of them needs `prepare` itself, if only to be refused with its error."""
+    recipes: dict[tuple[str, ...], Recipe] = shape.recipes[creating]
+    found = recipes.get(keys)
+    if found is None:
+        found = _make_recipe(shape, keys, creating=creating)
+        if found is not None:
+            if len(recipes) >= RECIPES:
+                recipes.clear()
+            recipes[keys] = found
+    return found
+
+
+def _make_recipe(shape: Shape, keys: tuple[str, ...], *, creating: bool) -> Recipe | None:
+    steps: list[tuple[str, Writer | None, Field | None]] = []
+    references: dict[str, Field] = {}
+    for key in keys:
+        found = shape.fields.get(key) or shape.fields.get(key.lower())
+        if found is None and key == "attributes":
+            steps.append((key, None, None))
+            continue
+        if found is None or found.type == "base64" or not (found.createable if creating else found.updateable):
+            return None
+        steps.append((found.name, shape.writers[found.name], None if found.nillable else found))
+        if found.type == "reference":
+            references[found.name] = found
+    required = tuple(field.name for field in shape.required) if creating else ()
+    if not {name for name, _, _ in steps}.issuperset(required):
+        return None
+    return Recipe(tuple(steps), tuple(references.values()), required)
+
+
+def _follow(shape: Shape, recipe: Recipe, given: Mapping[str, Any]) -> Prepared:
+    """As `prepare`, for a record with the keys of a recipe."""
+    columns: dict[str, Any] = {}
+    for value, (name, write, strict) in zip(given.values(), recipe.steps, strict=True):
+        if write is None:
+            continue
+        stored = None if value is None else write(value)
+        if stored is None and strict is not None:
+            stored = _null(shape, strict)
+        columns[name] = stored
+    prepared = Prepared(columns)
+    for found in recipe.references:
+        if columns[found.name] is not None:
+            prepared.references.append((found, columns[found.name]))
+    for name in recipe.required:
+        if columns[name] is None:
+            _require(shape, prepared)
     return prepared
 
 
@@ -141,8 +218,6 @@ def _take_parent(shape: Shape, prepared: Prepared, key: str, value: Any, *, crea
 
 # --- one function per kind of value: made once per field, it turns a JSON value into its stored form -------------
 
-Writer = Callable[[Any], Any]
-
 
 def _cannot(kind: str, value: Any) -> JsonParserError:
     """What the JSON parser of the platform says; where the value stood is added by who has the body."""
@@ -175,11 +250,13 @@ def text_of(found: Field, value: Any, kind: str = "string") -> str:
 
 
 def _text(found: Field) -> Writer:
-    length = found.length or 0
+    length = found.length or sys.maxsize
+    blanks = "" if found.type == "textarea" else _BLANKS
 
     def write(value: Any) -> str | None:
-        text = text_of(found, value)
-        if 0 < length < len(text):
+        # Text without anything unseen is the usual case; what is not printable may still be fine, such as a line end.
+        text = value.strip(blanks) if type(value) is str and value.isprintable() else text_of(found, value)
+        if len(text) > length:
             raise StringTooLong(found.label, text, length, found.name)
         return text or None
 
@@ -258,12 +335,14 @@ def _boolean(found: Field) -> Writer:
 
 
 def _int(found: Field) -> Writer:
+    bound = 10**found.digits if found.digits > 0 else sys.maxsize
+
     def write(value: Any) -> int:
         try:
             number = values.parse_int(value)
         except (ValueError, OverflowError):
             raise _cannot("int", value) from None
-        if 0 < found.digits < len(str(abs(number))):
+        if abs(number) >= bound:
             raise _out_of_range(found, number)
         return number
 
@@ -272,7 +351,7 @@ def _int(found: Field) -> Writer:
 
 def _number(found: Field) -> Writer:
     bound = 10.0 ** max((found.precision or 18) - found.scale, 0)
-    unit = Decimal(1).scaleb(-found.scale)
+    scale, unit = found.scale, Decimal(1).scaleb(-found.scale)
 
     def write(value: Any) -> float:
         try:
@@ -281,7 +360,7 @@ def _number(found: Field) -> Writer:
             raise _cannot("double", value) from None
         if abs(number) >= bound:
             raise _out_of_range(found, number)
-        if number.is_integer() or found.scale >= 15 or round(number, found.scale) == number:
+        if number.is_integer() or scale >= 15 or round(number, scale) == number:
             return number
         return float(Decimal(repr(number)).quantize(unit, ROUND_HALF_UP))
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+A = TypeVar("A")
+E = TypeVar("E", bound=Exception)
 T = TypeVar("T")
 
 Value = str | int | float | bytes | None
@@ -73,6 +75,10 @@ class Tx(Reader, Protocol):
         """Insert many rows of one shape."""
         ...
 
+    def run_each(self, sql: str, rows: Sequence[Params]) -> list[ConstraintViolated | None]:
+        """Run a statement that changes one row for each of `rows`; what each violated, None where it was done."""
+        ...
+
     def nested(self) -> AbstractContextManager[None]:
         """A savepoint: what is done inside is undone when an exception leaves it."""
         ...
@@ -83,6 +89,10 @@ class Tx(Reader, Protocol):
 
         Costs nothing where the part's first write is the one that fails; the whole unit may run a second time where it is not.
         """
+        ...
+
+    def alone_each(self, work: Callable[[A], T], items: Sequence[A], caught: type[E]) -> list[T | E]:
+        """Run one such part for each item; what it returned, or the `caught` error it raised, in order."""
         ...
 
     def immediately(self, work: Callable[[Tx], object]) -> None:

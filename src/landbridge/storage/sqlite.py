@@ -50,6 +50,8 @@ from landbridge.values import format_second, local_datetime
 
 log = logging.getLogger(__name__)
 
+A = TypeVar("A")
+E = TypeVar("E", bound=Exception)
 T = TypeVar("T")
 
 GROUP_UNITS = 256
@@ -162,6 +164,24 @@ class SQLiteTx:
             raise _violation(error) from None
         self.dirty = True
 
+    def run_each(self, sql: str, rows: Sequence[Params]) -> list[ConstraintViolated | None]:
+        connection = self._connection
+        became: list[ConstraintViolated | None] = [None] * len(rows)
+        at = 0
+        self.dirty = True
+        while at < len(rows):
+            before = connection.total_changes()
+            try:
+                connection.executemany(sql, rows[at:] if at else rows)
+            except apsw.ConstraintError as error:
+                # A failed statement has changed nothing, and those before it stand: how many they are, SQLite counts.
+                at += connection.total_changes() - before
+                became[at] = _violation(error)
+                at += 1
+            else:
+                break
+        return became
+
     @contextmanager
     def nested(self) -> Iterator[None]:
         connection, mark, dirty = self._connection, len(self.changes), self.dirty
@@ -180,34 +200,51 @@ class SQLiteTx:
         connection.execute("RELEASE nested")
 
     def alone(self, work: Callable[[], T]) -> T:
-        try:
-            if self._careful:
-                with self.nested():
-                    return work()
-            return self._hopefully(work)
-        except apsw.Error as error:
-            # Whoever goes on after this part's failure must not go on without a transaction, or on a full disk.
-            if isinstance(error, apsw.SQLError) and self._connection.in_transaction:
-                raise
-            raise DatabaseLost(_lost(error)) from error
+        (became,) = self.alone_each(lambda _: work(), (None,), Exception)
+        if isinstance(became, Exception):
+            raise became
+        return became
 
-    def _hopefully(self, work: Callable[[], T]) -> T:
-        """Without a savepoint: what fails before its first write has nothing to undo; anything else has the group run again."""
-        mark, dirty, hooks = len(self.changes), self.dirty, self._marks()
-        self.dirty = False
+    def alone_each(self, work: Callable[[A], T], items: Sequence[A], caught: type[E]) -> list[T | E]:
+        became: list[T | E] = []
+        careful, connection, changes = self._careful, self._connection, self.changes
+        before = self.dirty
         try:
-            result = work()
-        except Exception as error:
-            if not self._connection.in_transaction:
-                raise DatabaseLost(_lost(error)) from error
-            if self.dirty:
-                raise _NeedsSavepoints from error
-            self.dirty = dirty
-            del self.changes[mark:]
-            self._undo(hooks)
-            raise
-        self.dirty = self.dirty or dirty
-        return result
+            for item in items:
+                mark, hooks = len(changes), self._marks()
+                if careful:
+                    connection.execute("SAVEPOINT alone")
+                else:
+                    self.dirty = False
+                try:
+                    became.append(work(item))
+                except Exception as error:
+                    self._part_failed(error, mark, hooks)
+                    if not isinstance(error, caught):
+                        raise
+                    became.append(error)
+                else:
+                    if careful:
+                        connection.execute("RELEASE alone")
+                    before = before or self.dirty
+        finally:
+            self.dirty = self.dirty or before
+        return became
+
+    def _part_failed(self, error: Exception, mark: int, hooks: tuple[int, int]) -> None:
+        """Undo what a part did before it failed; raises where that can't be done here."""
+        connection = self._connection
+        if not connection.in_transaction or _loses(error):
+            # Whoever goes on after this part's failure must not go on without a transaction, or on a full disk.
+            raise DatabaseLost(_lost(error)) from error
+        if self._careful:
+            connection.execute("ROLLBACK TO alone")
+            connection.execute("RELEASE alone")
+        elif self.dirty:
+            # What fails before its first write has nothing to undo; anything else has the group run again.
+            raise _NeedsSavepoints from error
+        del self.changes[mark:]
+        self._undo(hooks)
 
     def immediately(self, work: Callable[[SQLiteTx], object]) -> None:
         if self.behind is None:
@@ -817,6 +854,11 @@ def _tell(waiting: _Waiting, result: Any, failure: BaseException | None) -> None
     except Exception:
         # One caller's broken callback must not keep the others of its group waiting.
         log.exception("a caller failed to take its result", extra={"correlation_id": waiting.unit.correlation_id})
+
+
+def _loses(error: Exception) -> bool:
+    """Whether an error is the database's own and not one of a statement's text."""
+    return isinstance(error, (apsw.Error, DatabaseLost)) and not isinstance(error, apsw.SQLError)
 
 
 def _settle(future: asyncio.Future[Any]) -> Callable[[Any, BaseException | None], None]:
