@@ -102,6 +102,11 @@ def environment_of_child() -> dict[str, str]:
     return dict(os.environ)
 
 
+def variable(name: str) -> str | None:
+    """One variable of this process, for an option that names it; None where it is not set."""
+    return os.environ.get(name)
+
+
 def load(options: Mapping[str, Any], environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """
     Settings from options (by field name; None means not given), the environment and `landbridge.toml` in `folder`.

@@ -240,6 +240,10 @@ class Server:
             source = self.source = read(self.settings.source, self.catalog)
             self.catalog = await self.db.write(lambda tx: self._take_source(tx, source), Unit("source"))
             self.catalog_changed = self.db.read_now(lambda reader: genesis.get(reader, "catalog_changed")) or ""
+            admin_id = self.org.admin_id
+            await self.db.write(
+                lambda tx: self.callouts.store.take_source(tx, source.credentials, admin_id), Unit("source")
+            )
             self.notes.append(source.summary())
         self._open_channels()
         for path in self.settings.seed:

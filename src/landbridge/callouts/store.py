@@ -106,8 +106,10 @@ class Credentials:
         known = self.find(name)
         own = {} if known is None else dict(known.own)
         for key, value in changes.items():
-            own.pop(key, None)
-            if value is not None:
+            before = own.pop(key, None)
+            if key == "breaker" and isinstance(before, dict) and isinstance(value, dict):
+                own[key] = {**before, **value}
+            elif value is not None:
                 own[key] = value
         sealed = {} if known is None else dict(known.sealed)
         for key, secret in secrets.items():
@@ -153,8 +155,7 @@ class Credentials:
             known.name, known.record_id, None if source is None else msgspec.json.encode(source).decode(),
             msgspec.json.encode(own).decode(), msgspec.json.encode(sealed).decode(),
         ))  # fmt: skip
-        if known.credential is not None:
-            _row(tx, known, known.credential, user_id)
+        _row(tx, known, user_id)
         tx.after_commit(lambda: self._swap(name, known))
         return known.credential
 
@@ -175,13 +176,15 @@ def _known(
         return Known(name, record_id, source, own, sealed, None, str(error))
 
 
-def _row(tx: Tx, known: Known, credential: Credential, user_id: str) -> None:
-    jwt = credential.auth is Auth.JWT
+def _row(tx: Tx, known: Known, user_id: str) -> None:
+    """The row that SOQL sees; also of a credential that still lacks something."""
+    values = {**(known.source or {}), **known.own}
+    auth = values.get("auth", Auth.NONE)
+    jwt = values if auth == Auth.JWT else {}
+    named = auth not in (Auth.NONE, Auth.CUSTOM)
     tx.run(ROW, (
-        known.record_id, credential.name, credential.label or credential.name, tx.stamp, user_id, credential.url,
-        "Anonymous" if credential.auth in (Auth.NONE, Auth.CUSTOM) else "NamedUser",
-        int(credential.auth not in (Auth.NONE, Auth.CUSTOM)),
-        int(credential.auth is Auth.CUSTOM), credential.issuer or None if jwt else None,
-        credential.subject or None if jwt else None, int(credential.token_lifetime) if jwt else None,
-        credential.audience or None if jwt else None, credential.token_url or None,
+        known.record_id, known.name, values.get("label") or known.name, tx.stamp, user_id, values.get("url"),
+        "NamedUser" if named else "Anonymous", int(named), int(auth == Auth.CUSTOM), jwt.get("issuer") or None,
+        jwt.get("subject") or None, int(jwt.get("token_lifetime", 300)) if jwt else None, jwt.get("audience") or None,
+        values.get("token_url") or None,
     ))  # fmt: skip

@@ -43,11 +43,15 @@ def _ask(client: RestClient, soql: str, form: str, *, all_rows: bool) -> None:
     if not first["records"] and first["totalSize"]:
         print(first["totalSize"])  # SELECT COUNT()
         return
-    rows = _rows(_all(first, pages))
+    print_rows(_rows(_all(first, pages)), form, first["totalSize"])
+
+
+def print_rows(rows: Iterator[dict[str, Any]], form: str, total: int) -> None:
+    """Flat rows as a table or CSV on standard output; `total` is what a table says at its end."""
     if form == "csv":
         _print_csv(rows)
     else:
-        _print_table(rows, first["totalSize"])
+        _print_table(rows, total)
 
 
 def _all(first: dict[str, Any], rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -64,6 +64,22 @@ def parser() -> argparse.ArgumentParser:
             "is understood.",
         )
     )
+    _credential(
+        commands.add_parser(
+            "credential",
+            help="named credentials: where flows call out to",
+            description="Named credentials: where flows call out to, and how they show who they are. Secrets are asked for, "
+            "or read from standard input, a variable or a file, never from the command line.",
+        )
+    )
+    _callouts(
+        commands.add_parser(
+            "callouts",
+            help="the journal of callouts",
+            description="The journal of callouts, newest last: what went out, what came back. The rows are those of "
+            "Callout_Log__c; `callouts show ID` shows one whole.",
+        )
+    )
     return top
 
 
@@ -147,12 +163,110 @@ def _schema(command: argparse.ArgumentParser) -> None:
     _where(command)
 
 
+def _credential(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    setting = actions.add_parser("set", help="make a credential or change it", epilog=CREDENTIAL_EPILOG,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    setting.add_argument("name", metavar="NAME", help="letters, digits and underscores")
+    target = setting.add_argument_group("where to")
+    target.add_argument("--url", help="http or https URL that paths are put behind")
+    target.add_argument("--label", help="a name for people")
+    target.add_argument("--allow-host", action="append", dest="allowed_hosts", metavar="HOST[:PORT]",
+                        help="may be called besides the URL's own host, *.example.com too; repeatable")  # fmt: skip
+    target.add_argument("--public-only", action=argparse.BooleanOptionalAction, default=None,
+                        help="refuse private, loopback and link-local addresses")  # fmt: skip
+    target.add_argument(
+        "--enabled", action=argparse.BooleanOptionalAction, default=None, help="whether it sends at all"
+    )
+    target.add_argument("--http", choices=("auto", "1.1", "2"), help="auto takes HTTP/2 where TLS offers it (default)")
+    target.add_argument(
+        "--ca", type=Path, metavar="FILE", help="certificate authority to trust besides the system's, PEM"
+    )
+    who = setting.add_argument_group("who it says it is")
+    who.add_argument("--auth", choices=("none", "basic", "bearer", "api-key-header", "api-key-query", "oauth", "jwt",
+                                        "mutual-tls", "custom"), help="how it shows who it is (default none)")  # fmt: skip
+    who.add_argument("--username", help="for basic")
+    who.add_argument("--key-name", help="header or query parameter of an API key")
+    who.add_argument("--token-url", help="of the token server, for oauth and exchanged JWTs")
+    who.add_argument("--client-id", help="for oauth (client credentials)")
+    who.add_argument("--client-in-body", action=argparse.BooleanOptionalAction, default=None,
+                     help="oauth: id and secret in the form instead of the Authorization header")  # fmt: skip
+    who.add_argument("--scope", help="asked of the token server")
+    who.add_argument("--audience", help="for oauth and jwt")
+    who.add_argument("--issuer", help="for jwt")
+    who.add_argument("--subject", help="for jwt (default: the issuer)")
+    who.add_argument("--algorithm", choices=("RS256", "ES256"), help="for jwt (default RS256)")
+    who.add_argument("--token-lifetime", type=float, metavar="SECONDS", help="of a JWT (default 300)")
+    who.add_argument("--client-certificate", type=Path, metavar="FILE", help="certificate shown to the server, PEM")
+    who.add_argument("--header", action="append", dest="headers", metavar="NAME:VALUE",
+                     help="sent with every callout; {!Secret} stands for a secret; repeatable")  # fmt: skip
+    secret = setting.add_argument_group(
+        "secrets (password, token, key, client_secret, private_key, client_key, or your own)"
+    )
+    secret.add_argument("--secret", action="append", metavar="NAME",
+                        help="asked for at a terminal, else a line of standard input each; repeatable")  # fmt: skip
+    secret.add_argument(
+        "--secret-env", action="append", metavar="NAME=VARIABLE", help="from the environment; repeatable"
+    )
+    secret.add_argument("--secret-file", action="append", metavar="NAME=FILE", help="a whole file; repeatable")
+    secret.add_argument("--forget-secret", action="append", metavar="NAME", help="remove it; repeatable")
+    bound = setting.add_argument_group("limits")
+    bound.add_argument("--timeout", type=float, metavar="SECONDS", help="of one callout (default 10, at most 120)")
+    bound.add_argument("--rate", type=float, metavar="PER_SECOND", help="callouts a second")
+    bound.add_argument(
+        "--burst", type=int, metavar="N", help="callouts at once after a pause (default: those of a second)"
+    )
+    bound.add_argument("--concurrency", type=int, metavar="N", help="callouts at a time")
+    bound.add_argument("--max-body", type=int, metavar="BYTES", help="of an answer (default 10485760)")
+    bound.add_argument("--breaker-failures", type=int, metavar="N",
+                       help="failures in 30 s that open the circuit breaker (default 5; 0: never)")  # fmt: skip
+    bound.add_argument("--breaker-wait", type=float, metavar="SECONDS", help="before it lets a probe out (default 30)")
+    setting.add_argument("--default", action="append", metavar="SETTING",
+                         help="take a setting back to what the source says, or the default; repeatable")  # fmt: skip
+    _where(setting)
+    listing = actions.add_parser("list", help="all of them, with the state of their circuit breakers")
+    listing.add_argument("--format", choices=("table", "json", "csv"), default="table", help="how rows are printed")
+    _where(listing)
+    for action, what in (("show", "one, without its secrets"), ("remove", "forget one and its secrets")):
+        one = actions.add_parser(action, help=what)
+        one.add_argument("name", metavar="NAME")
+        _where(one)
+    trial = actions.add_parser("test", help="one callout now: 0 when the answer is 2xx")
+    trial.add_argument("name", metavar="NAME")
+    trial.add_argument("path", metavar="PATH", nargs="?", default="/", help="behind the URL (default /)")
+    trial.add_argument("--method", default="GET", help="default GET")
+    _where(trial)
+
+
+def _callouts(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", nargs="?", choices=("list", "show"), default="list", help="default list")
+    command.add_argument("id", nargs="?", metavar="ID", help="with `show`: the row's Id")
+    command.add_argument("--since", metavar="TIME", help="10m, 2h, 3d before now by the org's clock, or a datetime")
+    command.add_argument("--status", metavar="STATUS",
+                         help="503, 5xx, failed (all that is not 2xx), or an outcome such as timeout")  # fmt: skip
+    command.add_argument("--credential", metavar="NAME", help="of this named credential")
+    command.add_argument("--limit", type=int, default=200, metavar="N", help="the newest so many (default 200)")
+    command.add_argument("--format", choices=("table", "json", "csv"), default="table", help="how rows are printed")
+    _where(command)
+
+
+CREDENTIAL_EPILOG = """\
+examples:
+  landbridge credential set ERP --url https://erp.example.com/api --auth bearer        (asks for the token)
+  landbridge credential set ERP --secret token < token.txt
+  landbridge credential set Shop --url https://shop.example.com --auth oauth --client-id abc \\
+      --token-url https://login.example.com/token --secret-env client_secret=SHOP_SECRET
+  landbridge credential test ERP /health
+"""
+
 _COMMANDS = {
     "serve": ("landbridge.cli.serve", "run"),
     "exec": ("landbridge.cli.exec", "run"),
     "query": ("landbridge.cli.data", "run"),
     "import": ("landbridge.cli.data", "load"),
     "schema": ("landbridge.cli.schema", "run"),
+    "credential": ("landbridge.cli.credential", "run"),
+    "callouts": ("landbridge.cli.callouts", "run"),
 }
 
 

@@ -18,7 +18,7 @@ import msgspec
 from landbridge.errors import LandbridgeError
 from landbridge.schema.catalog import Catalog
 from landbridge.schema.model import Field, Kind, PicklistValue, RecordType, SObject
-from landbridge.schema.source import objects
+from landbridge.schema.source import credentials, objects
 from landbridge.schema.source.fields import FieldReader, read_values, with_dependencies
 from landbridge.schema.source.finding import Finding, Findings, Severity
 from landbridge.xml import Element, XmlError, parse
@@ -62,6 +62,8 @@ class Source:
     channels: tuple[str, ...] = ()
     members: tuple[ChannelMember, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    credentials: tuple[dict[str, Any], ...] = ()
+    """Named credentials as `callouts.store` takes them: plain values with a `name`."""
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -142,6 +144,8 @@ class _Reader:
         self._members: list[ChannelMember] = []
         self._channels: list[str] = []
         self._endpoints: list[Endpoint] = []
+        self._named: dict[str, tuple[Path, Element]] = {}
+        self._external: dict[str, Element] = {}
 
     # --- files -------------------------------------------------------------------------------------------------
 
@@ -168,6 +172,7 @@ class _Reader:
             "validationRule": self._validation_rule, "globalValueSet": self._value_set, "md": self._record,
             "platformEventChannel": self._channel, "platformEventChannelMember": self._member,
             "remoteSite": self._remote_site, "namedCredential": self._named_credential,
+            "externalCredential": self._external_credential,
         }.get(kind)  # fmt: skip
         if take is not None:
             take(path, root)
@@ -232,13 +237,24 @@ class _Reader:
         self._findings.add(path, root.line, Severity.UNDERSTOOD, f"remote site {name}")
 
     def _named_credential(self, path: Path, root: Element) -> None:
+        self._named[root.get("fullName") or path.name.split(".")[0]] = (path, root)
+
+    def _external_credential(self, path: Path, root: Element) -> None:
         name = root.get("fullName") or path.name.split(".")[0]
-        url = root.get("endpoint")
-        for parameter in root.all("namedCredentialParameters"):
-            if parameter.get("parameterType") == "Url":
-                url = parameter.get("parameterValue")
-        self._endpoints.append(Endpoint(name, url, "named credential"))
-        self._findings.add(path, root.line, Severity.UNDERSTOOD, f"named credential {name}")
+        self._external[name.lower()] = root
+        self._findings.add(path, root.line, Severity.UNDERSTOOD, f"external credential {name}")
+
+    def _credentials(self) -> Iterator[dict[str, Any]]:
+        """The named credentials, once every external one is known."""
+        for name, (path, root) in self._named.items():
+            found = credentials.read(name, root, self._external)
+            for note in found.notes:
+                severity = Severity.LATER if found.definition is not None else Severity.REFUSED
+                self._findings.add(path, root.line, severity, f"named credential {name}: {note}")
+            if found.definition is not None:
+                self._findings.add(path, root.line, Severity.UNDERSTOOD, f"named credential {name}")
+                self._endpoints.append(Endpoint(name, found.definition["url"], "named credential"))
+                yield found.definition
 
     # --- objects -----------------------------------------------------------------------------------------------
 
@@ -247,8 +263,9 @@ class _Reader:
         made = [sobject for name, found in self._objects.items() if (sobject := self._make(name, found)) is not None]
         made = self._with_activities(made)
         self._check_references(made)
+        named = tuple(self._credentials())
         return Source(
-            tuple(made), tuple(self._records), tuple(self._channels), tuple(self._members), tuple(self._endpoints),
+            tuple(made), tuple(self._records), tuple(self._channels), tuple(self._members), tuple(self._endpoints), named,
             tuple(self._findings.all),
         )  # fmt: skip
 

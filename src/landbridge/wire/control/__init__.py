@@ -1,5 +1,7 @@
 """Landbridge's own endpoints, under `/services/landbridge/v1`: what no Salesforce org has."""
 
-from landbridge.wire.control.status import ROUTES
+from landbridge.wire.control import credentials, status
+
+ROUTES = (*status.ROUTES, *credentials.ROUTES)
 
 __all__ = ["ROUTES"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from landbridge.values import format_datetime
 from landbridge.wire.http.message import Call, Needs, Reply, Route, json_reply
 
 ROOT = "/services/landbridge/v1"
@@ -21,6 +22,7 @@ def status(call: Call) -> Reply:
         {
             "org_id": server.org.org_id,
             "pid": os.getpid(),
+            "now": format_datetime(server.clock.now()),
             "durable": not server.folder.temporary,
             "objects": len(server.catalog),
             "catalog_version": server.catalog.version,
