@@ -26,7 +26,7 @@ from landbridge.limits import Limits
 from landbridge.records import Bin, Store, capture, genesis
 from landbridge.records.genesis import INTEGRATION_USER, Genesis, Org
 from landbridge.records.publishable import event_values
-from landbridge.schema import Catalog, Numbers, definitions, standard, store
+from landbridge.schema import Catalog, Numbers, definitions, standard, store, tooling
 from landbridge.schema.catalog import Entity
 from landbridge.schema.image import Image
 from landbridge.soql import Front
@@ -176,7 +176,7 @@ class Server:
                 self._image.keep(self.db)
             known = await self.db.write(self._genesis, Unit("genesis"))
         elif self.db.read_now(lambda reader: genesis.get(reader, "standard")) != digest:
-            await self.db.write(lambda tx: store.add_missing(tx, self.catalog), Unit("upgrade"))
+            await self.db.write(self._add_missing, Unit("upgrade"))
         if self.db.read_now(lambda reader: genesis.get(reader, "standard")) != digest:
             await self.db.write(self._stamp_standard, Unit("upgrade"))
         self.org = known
@@ -184,7 +184,12 @@ class Server:
 
     def _make_tables(self, tx: Tx) -> None:
         store.create_all(tx, self.catalog)
+        store.create_all(tx, tooling.own())
         self._stamp_standard(tx)
+
+    def _add_missing(self, tx: Tx) -> None:
+        store.add_missing(tx, self.catalog)
+        store.add_missing(tx, tooling.own())
 
     def _genesis(self, tx: Tx) -> Org:
         genesis.put(tx, "catalog_changed", tx.stamp)
@@ -312,7 +317,7 @@ class Server:
 
 def _digest() -> str:
     """Changes when a standard or system object does."""
-    return sha256(standard.digest().encode() + msgspec.json.encode(SYSTEM_OBJECTS)).hexdigest()
+    return sha256(standard.digest().encode() + msgspec.json.encode((SYSTEM_OBJECTS, tooling.OBJECTS))).hexdigest()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -186,7 +186,11 @@ def _boolean(column: str) -> str:
     return f"json(CASE {column} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)"
 
 
-_JSON_SQL: dict[str, Callable[[str], str]] = {"boolean": _boolean}
+def _json(column: str) -> str:
+    return f"json({column})"
+
+
+_JSON_SQL: dict[str, Callable[[str], str]] = {"boolean": _boolean, "complexvalue": _json}
 
 
 def json_sql(type_: str, column: str) -> str:

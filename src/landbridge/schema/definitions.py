@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from landbridge.schema import tooling
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.describe import flag
 from landbridge.schema.model import Field, Kind
@@ -99,16 +100,28 @@ def data_type(field: Field) -> str:
 
 
 def write(tx: Tx, catalog: Catalog) -> None:
-    """Make both tables say what the catalogue says."""
-    for name, rows in (("EntityDefinition", entity_rows(catalog)), ("FieldDefinition", field_rows(catalog))):
-        entity = catalog.get(name)
+    """Make the tables of definitions say what the catalogue says."""
+    own = tooling.own()
+    for name, rows in (
+        ("EntityDefinition", _numbered(entity_rows(catalog))),
+        ("FieldDefinition", _numbered(field_rows(catalog))),
+        ("CustomObject", tooling.object_rows(catalog, tx.stamp)),
+        ("CustomField", tooling.field_rows(catalog, tx.stamp)),
+    ):
+        entity = catalog.get(name) or own.get(name)
         if entity is None:
             continue
         tx.run(f"DELETE FROM {quote(name)}")
         columns: tuple[str, ...] = ()
         values = []
-        for number, row in enumerate(rows, start=1):
-            row["Id"] = f"{number:015d}AAA"
+        for row in rows:
             columns = columns or tuple(c for c in row if (f := entity.field(c)) is not None and f.stored)
             values.append([row[column] for column in columns])
-        tx.insert(name, columns, values)
+        if values:
+            tx.insert(name, columns, values)
+
+
+def _numbered(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(rows, start=1):
+        row["Id"] = f"{number:015d}AAA"
+        yield row

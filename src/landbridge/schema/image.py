@@ -19,7 +19,7 @@ from landbridge.storage import Migration, SQLiteDatabase
 
 log = logging.getLogger(__name__)
 
-_MADE_BY = ("tables.py", "definitions.py", "model.py", "describe.py", "store.py")
+_MADE_BY = ("tables.py", "definitions.py", "model.py", "describe.py", "store.py", "tooling.py")
 
 
 class Image:

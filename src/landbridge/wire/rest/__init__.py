@@ -1,6 +1,16 @@
 """The REST API: `/services/data`."""
 
-from landbridge.wire.rest import elsewhere, eventschema, home, query, replication, resources, sobjects, traversal
+from landbridge.wire.rest import (
+    elsewhere,
+    eventschema,
+    home,
+    query,
+    replication,
+    resources,
+    sobjects,
+    tooling,
+    traversal,
+)
 
 ROUTES = (
     *resources.ROUTES,
@@ -9,6 +19,7 @@ ROUTES = (
     *eventschema.ROUTES,
     *sobjects.ROUTES,
     *traversal.ROUTES,
+    *tooling.ROUTES,
     *query.ROUTES,
     *elsewhere.ROUTES,
 )

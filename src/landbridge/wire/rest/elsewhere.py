@@ -30,7 +30,7 @@ _UNSPOKEN = (
     "actions", "analytics", "async-queries", "chatter", "commerce", "connect", "consent", "contact-tracing", "dedupe", "domino",
     "eclair", "emailConnect", "event", "fingerprint", "flexiPage", "folders", "iot", "jobs", "jsonxform", "knowledgeManagement",
     "licensing", "localizedvalue", "match", "metadata", "mobile", "nouns", "payments", "prechatForms", "process",
-    "quickActions", "serviceTemplates", "smartdatadiscovery", "support", "tokenizer", "tooling", "ui-api", "wave",
+    "quickActions", "serviceTemplates", "smartdatadiscovery", "support", "tokenizer", "ui-api", "wave",
 )  # fmt: skip
 _ASYNC = "/services/async/{rest...}"
 _APEX = "/services/apexrest/{rest...}"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from landbridge import records, soql
 from landbridge.auth import users
 from landbridge.errors import MalformedQuery
-from landbridge.soql import Asked, Cursor, Page, Statement
+from landbridge.schema.catalog import Catalog
+from landbridge.soql import Asked, Cursor, Front, Page, Statement
 from landbridge.storage import Reader, Tx
 from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route, json_reply
 
@@ -38,13 +40,34 @@ def _first(call: Call, *, all_rows: bool) -> Reply | Beside:
     return answer_query(call, text, given, all_rows=all_rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where a query looks: which objects it sees, where its pages are, what a page looks like."""
+
+    front: Front
+    catalog: Catalog
+    path: str
+    encode: Callable[[Page, Statement | None], bytes]
+
+
+def window(call: Call) -> Window:
+    """The org's own objects."""
+    server = call.server
+    return Window(server.front, server.catalog, f"{call.data_path}/query", lambda page, _: soql.query_json(page))
+
+
 def answer_query(
-    call: Call, text: str, given: Mapping[str, str] | None = None, *, all_rows: bool = False
+    call: Call,
+    text: str,
+    given: Mapping[str, str] | None = None,
+    *,
+    all_rows: bool = False,
+    through: Window | None = None,
 ) -> Reply | Beside:
     """The first page of a statement as REST answers it; `given` may ask for `columns` or `explain` instead."""
     given = given or {}
-    server = call.server
-    statement = server.front.prepare(text, server.catalog, call.access, call.version, all_rows=all_rows)
+    seen = through or window(call)
+    statement = seen.front.prepare(text, seen.catalog, call.access, call.version, all_rows=all_rows)
     if given.get("columns", "").lower() == "true":
         return json_reply(soql.column_metadata(statement.bound))
     batch, who = _batch(call), _asked(call, statement)
@@ -52,7 +75,7 @@ def answer_query(
         return Beside(lambda reader: json_reply(soql.explain(reader, statement, who)))
 
     def answer(reader: Reader) -> Reply:
-        trail = _Trail(call, statement)
+        trail = _Trail(call, seen, statement)
         page = soql.run(reader, statement, batch=batch, asked=who, locate=trail.locate)
         return trail.reply(page)
 
@@ -68,13 +91,18 @@ def _asked(call: Call, statement: Statement) -> Asked:
 
 def more(call: Call) -> Beside:
     """`GET /query/{locator}`: the next page."""
+    return next_page(call, window(call))
+
+
+def next_page(call: Call, seen: Window) -> Beside:
+    """The page that the locator of the path names."""
     server = call.server
     cursor = soql.locators.find(call.reader, call.params["locator"], call.access.user_id, server.clock.epoch())
-    catalog, batch = server.catalog, _batch(call)
+    batch = _batch(call)
 
     def answer(reader: Reader) -> Reply:
-        trail = _Trail(call)
-        page = soql.resume(reader, server.front, catalog, call.access, cursor, batch=batch, locate=trail.locate)
+        trail = _Trail(call, seen)
+        page = soql.resume(reader, seen.front, seen.catalog, call.access, cursor, batch=batch, locate=trail.locate)
         return trail.reply(page)
 
     return Beside(answer)
@@ -83,8 +111,9 @@ def more(call: Call) -> Beside:
 class _Trail:
     """What a reply brings with it: the pages that follow, named while it is made and kept before it is sent; views of rows."""
 
-    def __init__(self, call: Call, statement: Statement | None = None) -> None:
+    def __init__(self, call: Call, seen: Window, statement: Statement | None = None) -> None:
         self._call = call
+        self._window = seen
         self._statement = statement
         self._keeps: list[Callable[[Tx], None]] = []
 
@@ -93,15 +122,14 @@ class _Trail:
         user_id, now = self._call.access.user_id, server.clock.epoch()
         locator, keep = soql.locators.make(cursor, user_id, now, server.chance)
         self._keeps.append(keep)
-        return f"{self._call.data_path}/query/{locator}"
+        return f"{self._window.path}/{locator}"
 
     def reply(self, page: Page) -> Reply:
         statement = self._statement
         if page.ids and statement is not None:
             self._keeps.append(lambda tx: records.view(tx, statement.entity, statement.bound.viewed, page.ids))
-        if not self._keeps:
-            return Reply(200, soql.query_json(page))
-        return Reply(200, soql.query_json(page), after=self._keep)
+        body = self._window.encode(page, statement)
+        return Reply(200, body, after=self._keep if self._keeps else None)
 
     def _keep(self, tx: Tx) -> None:
         for keep in self._keeps:

@@ -6,7 +6,6 @@ Source: `rest.md` sections 3 and 4.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -17,10 +16,10 @@ from landbridge.records import MultipleMatches
 from landbridge.records.store import key_field
 from landbridge.schema import describe
 from landbridge.schema.catalog import Entity
-from landbridge.values import http_date, parse_http_date
 from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route, json_reply
 from landbridge.wire.rest import traversal
 from landbridge.wire.rest.blobs import decode_record
+from landbridge.wire.rest.conditional import described
 from landbridge.wire.rest.rows import check_conditions, entity_of, has_conditions, refuse_id, row, saved
 
 # --- describes ---------------------------------------------------------------------------------------------------
@@ -28,7 +27,7 @@ from landbridge.wire.rest.rows import check_conditions, entity_of, has_condition
 
 def describe_global(call: Call) -> Reply:
     """`GET /sobjects`."""
-    return _conditional(call, "", lambda: describe.describe_global(call.server.catalog, call.access, call.version))
+    return described(call, "", lambda: describe.describe_global(call.server.catalog, call.access, call.version))
 
 
 def basic_info(call: Call) -> Reply:
@@ -45,41 +44,13 @@ def basic_info(call: Call) -> Reply:
 def describe_sobject(call: Call) -> Reply:
     """`GET /sobjects/{S}/describe`."""
     entity = entity_of(call)
-    return _conditional(
+    return described(
         call,
         entity.name,
         lambda: describe.describe_sobject(
             call.server.catalog, entity, call.access, call.version, call.request.base_url
         ),
     )
-
-
-def _conditional(call: Call, name: str, make: Any) -> Reply:
-    """A describe with ETag and Last-Modified, or 304 for a client that has this one already."""
-    server = call.server
-    key = (name, server.catalog.version, call.access.fingerprint, call.version, call.request.base_url)
-    etag = f'"{sha256(repr(key).encode()).hexdigest()[:8]}"'
-    headers = [
-        (b"ETag", etag.encode()),
-        (b"Last-Modified", http_date(server.catalog_changed).encode()),
-    ]
-    if _has_it(call, etag, server.catalog_changed):
-        return Reply(304, None, headers=headers)
-    body = server.describes.get(key)
-    if body is None:
-        body = server.describes[key] = msgspec.json.encode(make())
-    return Reply(200, body, headers=headers)
-
-
-def _has_it(call: Call, etag: str, changed: str) -> bool:
-    match = call.request.header(b"if-none-match")
-    if match is not None:
-        return etag.strip('"') in match or match.strip() == "*"
-    since = call.request.header(b"if-modified-since")
-    if since is None:
-        return False
-    moment = parse_http_date(since)
-    return moment is not None and changed <= moment
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
