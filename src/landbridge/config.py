@@ -33,6 +33,10 @@ class Settings:
     source: tuple[Path, ...] = ()
     seed: tuple[Path, ...] = ()
     allow_drop: bool = False
+    flow: tuple[Path, ...] = ()
+    """Files of flows to run."""
+    reload: bool = False
+    """Whether flow files are loaded anew when they change."""
     host: str = "127.0.0.1"
     port: int = 8080
     pubsub_port: int | None = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from landbridge import auth, callouts, events, limits, records, schema, soql
+from landbridge import auth, callouts, delivery, events, flows, limits, records, schema, soql
 from landbridge.access import Access
 from landbridge.auth import Apps, Credentials, Failures, Flows, Grants, Keys, Passwords, Seal, Sessions, first_apps
 from landbridge.auth.credentials import open_credentials
@@ -19,8 +19,10 @@ from landbridge.callouts import Callouts
 from landbridge.chance import Chance
 from landbridge.clock import Clock
 from landbridge.config import Settings
-from landbridge.events import Channels, Publisher, Retention, SQLEventLog, Subscriptions, changes
+from landbridge.delivery import SqlQueue
+from landbridge.events import Channels, Publisher, SQLEventLog, Subscriptions, changes
 from landbridge.faults import Switchboard
+from landbridge.flows import Crossing, Parts
 from landbridge.ids import RecordId
 from landbridge.limits import Limits
 from landbridge.records import Bin, Store, capture, genesis
@@ -44,8 +46,9 @@ MIGRATIONS = (
     Migration(3, callouts.TABLES),
     Migration(4, auth.DOORS),
     Migration(5, records.BLOB_TABLES),
+    Migration(6, (*delivery.TABLES, *flows.TABLES)),
 )
-SYSTEM_OBJECTS = callouts.OBJECTS
+SYSTEM_OBJECTS = (*callouts.OBJECTS, *delivery.OBJECTS)
 """Objects that rooms register over their own tables: read-only, made and upgraded like the standard ones."""
 HOUSEKEEPING = 1.0
 """Seconds between looks at what is counted in memory and has to be kept."""
@@ -82,6 +85,7 @@ class Server:
     credentials: Credentials
     seal: Seal
     callouts: Callouts
+    crossing: Crossing
     apps: Apps
     failures: Failures
     flows: Flows
@@ -114,6 +118,7 @@ class Server:
             await server._open_logins()
             server._open_callouts()
             await server._load()
+            await server._open_flows()
         except BaseException:
             await server.close()
             raise
@@ -257,6 +262,23 @@ class Server:
             admin = Access(self.org.admin_id)
             self.notes.append(await seed.load(self.db, self.store, self.catalog, admin, path))
 
+    async def _open_flows(self) -> None:
+        parts = Parts(
+            db=self.db, clock=self.clock, catalog=lambda: self.catalog, store=self.store, bin=self.bin, front=self.front,
+            numbers=self.numbers, access=Access(self.org.admin_id), publish=self.publisher.publish,
+        )  # fmt: skip
+        queue = SqlQueue(lambda tx: self.numbers.id(tx, delivery.PREFIX))
+        self.crossing = Crossing(
+            parts, self.events, self.subscriptions, queue, self.callouts, self.switchboard, self.chance
+        )
+        self._closing.push_async_callback(self.crossing.stop)
+        for path in self.settings.flow:
+            await self.crossing.run(self.crossing.open(path))
+        if self.settings.flow:
+            await self.crossing.start()
+            if self.settings.reload:
+                self.crossing.watch()
+
     def _open_channels(self) -> None:
         members: tuple[events.Member, ...] = ()
         custom: tuple[tuple[str, str], ...] = ()
@@ -278,9 +300,8 @@ class Server:
     # --- while it is open ----------------------------------------------------------------------------------------
 
     def _keep_house(self) -> None:
-        loop = asyncio.get_running_loop()
-        for work in (self._flush_counters(), self._sweep_events()):
-            self._closing.push_async_callback(_end, loop.create_task(work))
+        task = asyncio.get_running_loop().create_task(self._flush_counters())
+        self._closing.push_async_callback(_end, task)
 
     async def _flush_counters(self) -> None:
         """Counters live in memory and are kept each second; the last time when the server closes."""
@@ -292,18 +313,8 @@ class Server:
         finally:
             await self._flush()
 
-    async def _sweep_events(self) -> None:
-        """Retention looks at the oldest event each second, by the org's clock."""
-        retention = Retention(self.db, self.events, self.clock)
-        while True:
-            await self.clock.sleep(HOUSEKEEPING)
-            try:
-                await retention.sweep()
-            except Exception:
-                log.warning("old events could not be removed; the next second tries again", exc_info=True)
-
     async def _flush(self) -> None:
-        if self.limits.unflushed or self.sessions.unflushed:
+        if self.limits.unflushed or self.sessions.unflushed or self.crossing.progress.unwritten:
             try:
                 await self.db.write(self._flush_work, Unit("housekeeping"))
             except Exception:
@@ -313,6 +324,7 @@ class Server:
     def _flush_work(self, tx: Tx) -> None:
         self.limits.flush(tx)
         self.sessions.flush(tx)
+        self.crossing.progress.write(tx)
 
 
 def _digest() -> str:

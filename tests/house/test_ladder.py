@@ -27,6 +27,8 @@ RUNGS = (
     ("events",),
     ("soql", "records", "auth"),
     ("callouts",),
+    ("delivery",),
+    ("flows",),
     ("server",),
     ("wire",),
     ("proxy",),

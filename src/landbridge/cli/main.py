@@ -91,6 +91,9 @@ def _serve(command: argparse.ArgumentParser) -> None:
                      help="load an sfdx project or package folder; repeatable")  # fmt: skip
     org.add_argument("--seed", type=Path, action="append", metavar="PLAN.json",
                      help="load a data plan once; repeatable")  # fmt: skip
+    org.add_argument("--flow", type=Path, action="append", metavar="FILE.py",
+                     help="run the flows of this file; repeatable")  # fmt: skip
+    org.add_argument("--reload", action="store_true", default=None, help="load flow files anew when they change")
     org.add_argument("--allow-drop", action="store_true", default=None,
                      help="let a changed source lose data that the org holds")  # fmt: skip
     org.add_argument("--capture", metavar="OBJECT,...", help="objects whose changes are announced (kept for Events)")

@@ -90,18 +90,26 @@ class Store:
 
     # --- create ------------------------------------------------------------------------------------------------
 
-    def create(self, tx: Tx, catalog: Catalog, access: Access, entity: Entity, given: Mapping[str, Any]) -> RecordId:
-        """Create one record from a JSON object. Returns its id; raises the SalesforceError of the first rule broken."""
+    def create(
+        self, tx: Tx, catalog: Catalog, access: Access, entity: Entity, given: Mapping[str, Any],
+        record_id: RecordId | None = None,
+    ) -> RecordId:  # fmt: skip
+        """
+        Create one record from a JSON object. Returns its id (`record_id`, where one was drawn before); raises the
+        SalesforceError of the first rule broken.
+        """
         self._may(access, entity, "createable", "inserted")
         if entity.kind is Kind.EVENT and self._publish is not None:
             return self._publish(tx, access, entity, given)
         shape = self.shape(entity)
         if shape.blobs:
             given = files.given(shape.name, given)
-        return self._insert(tx, catalog, access, shape, prepare(shape, access, given, creating=True))
+        return self._insert(tx, catalog, access, shape, prepare(shape, access, given, creating=True), record_id)
 
-    def _insert(self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared) -> RecordId:
-        row = self._row(tx, catalog, access, shape, prepared)
+    def _insert(
+        self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared, record_id: RecordId | None = None
+    ) -> RecordId:  # fmt: skip
+        row = self._row(tx, catalog, access, shape, prepared, record_id)
         if shape.blobs:
             files.lengths(shape, prepared.blobs, row)
             if shape.name == "ContentVersion":
@@ -125,12 +133,15 @@ class Store:
         tx.changes.append(Change(ChangeKind.CREATE, shape.name, record_id, row))
         return record_id
 
-    def _row(self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared) -> dict[str, Any]:
+    def _row(
+        self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared, record_id: RecordId | None = None
+    ) -> dict[str, Any]:  # fmt: skip
         """The whole row of a record to be, with an id of its own."""
         if prepared.references or prepared.parents:
             self._resolve(tx, catalog, access, shape, prepared)
-        assert shape.entity.key_prefix is not None
-        record_id = self.numbers.id(tx, shape.entity.key_prefix)
+        if record_id is None:
+            assert shape.entity.key_prefix is not None
+            record_id = self.numbers.id(tx, shape.entity.key_prefix)
         row: dict[str, Any] = {"Id": record_id, **shape.defaults, **prepared.columns}
         self._fill(tx, access, shape, row)
         return row
