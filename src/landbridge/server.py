@@ -94,6 +94,8 @@ class Server:
     sessions: Sessions
     grants: Grants
     access_token: str
+    own_session: str
+    """The id of that token's session, by which the commands on this machine come."""
     rooms: dict[type, Any]
     """What the rooms of `wire/` keep while the org is open, by its class; each has an async `close`."""
     notes: list[str]
@@ -161,6 +163,8 @@ class Server:
 
     def _capture(self, tx: Tx) -> None:
         """The step every change passes: the changes of selected objects become entries of the log, in the same unit."""
+        if users := {change.record_id for change in tx.changes if change.sobject == "User"}:
+            self.sessions.review(tx, users)
         selected = self.events.captured
         if selected:
             user = tx.unit.user_id or self.org.admin_id
@@ -230,6 +234,8 @@ class Server:
             self.access_token = self.settings.access_token
         else:
             self.access_token = await self.grants.open_session(admin, None)
+        own = self.sessions.find(self.access_token)
+        self.own_session = "" if own is None else own.id
 
     def _open_callouts(self) -> None:
         settings = self.settings

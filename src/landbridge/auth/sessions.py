@@ -151,9 +151,9 @@ class Sessions:
         """End every session of an app."""
         return self._end(tx, lambda s: s.client_id == client_id)
 
-    def end_user(self, tx: Tx, user_id: str) -> bool:
-        """End every session of a user."""
-        return self._end(tx, lambda s: s.access.user_id == user_id)
+    def end_user(self, tx: Tx, user_id: str, but: frozenset[str] = frozenset()) -> bool:
+        """End every session of a user, but those of these ids."""
+        return self._end(tx, lambda s: s.access.user_id == user_id and s.id not in but)
 
     def end_named(self, tx: Tx, name: str) -> bool:
         """End the session of this `id`, as it stands in lists and logs."""

@@ -12,6 +12,7 @@ FIND = """
            "ProfileId", "UserRoleId", "LastModifiedDate"
     FROM "User" WHERE "Id" = ?
 """
+KNOWN = """SELECT "Id" FROM "User" WHERE "Id" = ? OR "Username" = ?"""
 ACTIVE = """SELECT "Id" FROM "User" WHERE "Username" = ? AND "IsActive" = 1"""
 
 
@@ -47,6 +48,12 @@ def find(reader: Reader, user_id: str) -> User:
     row = reader.one(FIND, (user_id,))
     assert row is not None, user_id
     return User(*row)
+
+
+def known(reader: Reader, user_id: str, username: str) -> str | None:
+    """The id of a user by id or by name, active or not."""
+    row = reader.one(KNOWN, (user_id, username))
+    return None if row is None else str(row[0])
 
 
 def active(reader: Reader, username: str) -> str | None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from landbridge.errors import LandbridgeError
 
@@ -80,6 +81,12 @@ def parser() -> argparse.ArgumentParser:
             "Callout_Log__c; `callouts show ID` shows one whole.",
         )
     )
+    _user(commands.add_parser("user", help="add, list, lock users; set passwords",
+                              description="The org's users and their passwords."))  # fmt: skip
+    _app(commands.add_parser("app", help="add, list and revoke connected apps",
+                             description="Connected apps: who may ask for tokens, and how."))  # fmt: skip
+    _session(commands.add_parser("session", help="list and revoke sessions",
+                                 description="The org's live sessions."))  # fmt: skip
     return top
 
 
@@ -241,6 +248,65 @@ def _credential(command: argparse.ArgumentParser) -> None:
     _where(trial)
 
 
+def _user(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="add a user; prints the password that was drawn")
+    add.add_argument("username", metavar="USERNAME", help="in the form of an e-mail address")
+    add.add_argument("--first-name", help="of the person")
+    add.add_argument("--last-name", help="of the person (default: what stands before the @)")
+    add.add_argument("--email", help="default: the username")
+    add.add_argument(
+        "--profile", choices=("admin", "read-only"), help="default admin; read-only: every write is refused"
+    )
+    password = actions.add_parser("password", help="set a password; prints the one that was drawn, ends other sessions")
+    lock = actions.add_parser("lock", help="no more logins; sessions and refresh tokens end")
+    lock.add_argument("--off", action="store_true", help="let the user log in again")
+    for one in (add, password):
+        one.add_argument("--ask-password", action="store_true",
+                         help="ask for the password instead of drawing one (a line of standard input in a pipe)")  # fmt: skip
+    for one in (password, lock):
+        one.add_argument("username", metavar="USERNAME")
+    for one in (add, password, lock, _listing(actions)):
+        _where(one)
+
+
+def _app(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="add an app; prints its client id and secret")
+    add.add_argument("name", metavar="NAME", help="what people see on the consent page")
+    add.add_argument("--client-id", help="drawn when not given")
+    add.add_argument(
+        "--callback", action="append", metavar="URL", help="where a login in a browser may lead back to; repeatable"
+    )
+    add.add_argument("--scope", help='what its tokens may be for (default "full refresh_token openid")')
+    add.add_argument("--run-as", metavar="USERNAME", help="as whom client credentials act")
+    add.add_argument("--certificate", type=Path, metavar="FILE", help="with which its JWTs are checked")
+    add.add_argument("--public", action="store_true", help="it keeps no secret: PKCE is required")
+    add.add_argument(
+        "--rotate", action="store_true", help="a refresh token is for one use; a second use ends the login"
+    )
+    add.add_argument("--ask", action="store_true", help="users approve it once before a JWT acts for them")
+    add.add_argument("--implicit", action="store_true", help="it may take tokens from the fragment (user-agent flow)")
+    revoke = actions.add_parser("revoke", help="take an app away, with its sessions and refresh tokens")
+    revoke.add_argument("client_id", metavar="CLIENT_ID")
+    for one in (add, revoke, _listing(actions)):
+        _where(one)
+
+
+def _session(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    revoke = actions.add_parser("revoke", help="end one")
+    revoke.add_argument("id", metavar="ID", help="as `session list` shows it")
+    for one in (revoke, _listing(actions)):
+        _where(one)
+
+
+def _listing(actions: Any) -> argparse.ArgumentParser:
+    listing: argparse.ArgumentParser = actions.add_parser("list", help="all of them")
+    listing.add_argument("--format", choices=("table", "json", "csv"), default="table", help="how rows are printed")
+    return listing
+
+
 def _callouts(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", nargs="?", choices=("list", "show"), default="list", help="default list")
     command.add_argument("id", nargs="?", metavar="ID", help="with `show`: the row's Id")
@@ -265,6 +331,9 @@ examples:
 _COMMANDS = {
     "serve": ("landbridge.cli.serve", "run"),
     "exec": ("landbridge.cli.exec", "run"),
+    "user": ("landbridge.cli.logins", "run"),
+    "app": ("landbridge.cli.logins", "run"),
+    "session": ("landbridge.cli.logins", "run"),
     "query": ("landbridge.cli.data", "run"),
     "import": ("landbridge.cli.data", "load"),
     "schema": ("landbridge.cli.schema", "run"),

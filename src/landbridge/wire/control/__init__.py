@@ -1,7 +1,7 @@
 """Landbridge's own endpoints, under `/services/landbridge/v1`: what no Salesforce org has."""
 
-from landbridge.wire.control import credentials, status
+from landbridge.wire.control import credentials, logins, status
 
-ROUTES = (*status.ROUTES, *credentials.ROUTES)
+ROUTES = (*status.ROUTES, *credentials.ROUTES, *logins.ROUTES)
 
 __all__ = ["ROUTES"]
