@@ -18,9 +18,10 @@ from landbridge.errors import JsonParserError, MissingArgument, NotFound, TooMan
 from landbridge.records import Lists, SaveResult
 from landbridge.records.lists import Row, check
 from landbridge.schema.catalog import Entity
+from landbridge.storage import Reader
 from landbridge.wire.composite import envelope
 from landbridge.wire.http.body import decode_object
-from landbridge.wire.http.message import Call, Needs, Reply, Route
+from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route
 
 MOST_READ = 2000
 """Records of one retrieval (REST guide, "Get Multiple Records"); a GET ends earlier, at the longest URI."""
@@ -56,33 +57,36 @@ def delete(call: Call) -> Reply:
     return _results(_lists(call).delete(wanted, all_or_none=all_or_none))
 
 
-def get(call: Call) -> Reply:
+def get(call: Call) -> Beside:
     """`GET /composite/sobjects/{S}?ids=a,b&fields=A,B`: the records in order, null for each that is not there."""
     query = call.request.query()
     return _read(call, _listed(query.get("ids", "")), _listed(query.get("fields", "")))
 
 
-def get_many(call: Call) -> Reply:
+def get_many(call: Call) -> Beside:
     """`POST /composite/sobjects/{S}`: the same, with `{"ids": [...], "fields": [...]}`."""
     given = envelope.members(decode_object(call.request), "the request")
     return _read(call, _strings(given, "ids"), _strings(given, "fields"))
 
 
-def _read(call: Call, wanted: Sequence[str], fields: Sequence[str]) -> Reply:
+def _read(call: Call, wanted: Sequence[str], fields: Sequence[str]) -> Beside:
     entity = _entity(call)
     if not wanted or not fields:
         raise MissingArgument("ids and fields are required")
     if len(wanted) > MOST_READ:
         raise TooManyRecords(MOST_READ)
-    server, names, rows = call.server, tuple(dict.fromkeys(fields)), []
-    for text in wanted:
-        record_id = ids.normalize(text)
-        # A row is asked for even where there can be none, so that a wrong field is refused whatever the ids.
-        found = soql.row(
-            call.reader, server.front, server.catalog, call.access, entity, record_id or "", names, call.version
-        )
-        rows.append(b"null" if found is None else found.json)
-    return Reply(200, b"[" + b",".join(rows) + b"]")
+    server, catalog, names = call.server, call.server.catalog, tuple(dict.fromkeys(fields))
+
+    def answer(reader: Reader) -> Reply:
+        rows = []
+        for text in wanted:
+            # A row is asked for even where there can be none, so that a wrong field is refused whatever the ids.
+            record_id = ids.normalize(text) or ""
+            found = soql.row(reader, server.front, catalog, call.access, entity, record_id, names, call.version)
+            rows.append(b"null" if found is None else found.json)
+        return Reply(200, b"[" + b",".join(rows) + b"]")
+
+    return Beside(answer)
 
 
 # --- shared --------------------------------------------------------------------------------------------------------
@@ -119,8 +123,8 @@ def _records(call: Call) -> tuple[list[Row], bool]:
 
     Raises JsonParserError, and what `records.lists.check` raises.
     """
-    given = decode_object(call.request)
-    all_or_none = envelope.flag(envelope.members(given, "the request"), "allOrNone")
+    given = envelope.members(decode_object(call.request), "the request")
+    all_or_none = envelope.flag(given, "allOrNone")
     records = given.get("records")
     if records is not None and not isinstance(records, list):
         raise JsonParserError("records must be a list")

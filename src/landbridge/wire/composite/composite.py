@@ -143,7 +143,8 @@ def answer(one: Subrequest, reply: Reply) -> dict[str, Any]:
 
 def in_json(reply: Reply) -> Reply:
     """A reply that can stand inside JSON. One with other content (a blob) says that it can't."""
-    if isinstance(reply.body, AsyncIterator) or (reply.body and reply.content_type != JSON):
+    # The very object, not its text: a blob that calls itself JSON is still whatever somebody uploaded.
+    if isinstance(reply.body, AsyncIterator) or (reply.body and reply.content_type is not JSON):
         return error_reply(Unsupported("content that is not JSON, such as a blob, in a composite response"))
     return reply
 

@@ -30,7 +30,7 @@ from landbridge.ids import RecordId
 from landbridge.records import SaveResult
 from landbridge.records.lists import InvalidRecordType
 from landbridge.schema.catalog import Catalog, Entity
-from landbridge.wire.composite.envelope import status
+from landbridge.wire.composite.envelope import members, status
 from landbridge.wire.http.body import decode_object
 from landbridge.wire.http.message import Call, Needs, Reply, Route
 
@@ -170,7 +170,7 @@ def tree(call: Call) -> Reply:
     root = call.server.catalog.get(call.params["sobject"])
     if root is None:
         raise NotFound
-    records = decode_object(call.request).get("records")
+    records = members(decode_object(call.request), "the request").get("records")
     if records is not None and not isinstance(records, list):
         raise JsonParserError("records must be a list")
     try:
