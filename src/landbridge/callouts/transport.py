@@ -71,7 +71,7 @@ class Transport:
         answer: Answer | None = None
         try:
             async with request as response:
-                answer = Answer(response.status, tuple(response.headers.items()), b"", response.version[5:])
+                answer = Answer(response.status, tuple(response.headers.items()), b"", response.version[5:].removesuffix(".0"))
                 answer.body = await self._read(response, answer=answer)
                 return answer
         except failures.RequestError as error:
