@@ -19,7 +19,7 @@ import apsw
 
 from bench.table import ROUNDS, SECONDS, Section, Table
 
-SECTIONS = ("starts", "rows", "composite", "language")
+SECTIONS = ("starts", "rows", "composite", "language", "callouts")
 """Modules of this folder, in the order in which they run."""
 
 

@@ -102,8 +102,10 @@ def ended(breaker: Breaker, policy: BreakerPolicy, now: float, epoch: int, *, fa
     if breaker.state is State.OPEN or policy.failures <= 0:
         return breaker
     counts = _counted(breaker.counts, policy, now, failed=failed)
+    if not failed:
+        return Breaker(counts=counts, epoch=breaker.epoch)
     bad = sum(count[2] for count in counts)
-    if failed and bad >= policy.failures and bad >= policy.rate * sum(count[1] + count[2] for count in counts):
+    if bad >= policy.failures and bad >= policy.rate * sum(count[1] + count[2] for count in counts):
         return _opened(breaker, policy, now)
     return Breaker(counts=counts, epoch=breaker.epoch)
 

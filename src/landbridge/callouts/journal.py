@@ -32,8 +32,8 @@ CHUNK = 500
 """Rows that one unit trims: the writer is not held for long."""
 TRIM_EVERY = 60.0
 """Seconds between looks for what is too old."""
-_OVERHEAD = 400
-"""Bytes a row takes besides its texts."""
+_OVERHEAD = 500
+"""Bytes a row takes besides its long texts."""
 
 
 def _field(name: str, label: str, type_: str, length: int | None = None, **more: object) -> Field:
@@ -88,10 +88,11 @@ class Entry:
 
     __slots__ = ("at", "kept", "size", "values", "written")
 
-    def __init__(self, at: float, values: Sequence[Value]) -> None:
+    def __init__(self, at: float, values: Sequence[Value], texts: int) -> None:
+        """`texts`: characters of the long ones among the values."""
         self.at = at
         self.values = values
-        self.size = _OVERHEAD + sum(len(value) for value in values if isinstance(value, str))
+        self.size = _OVERHEAD + texts
         self.written = False
         self.kept = False
 
@@ -113,7 +114,7 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._kept: int | None = None
-        self._stamp = (-1.0, "")
+        self._second = (-1, "")
         self._trim_at = clock.epoch() + TRIM_EVERY
 
     def add(self, entry: Entry) -> None:
@@ -124,9 +125,14 @@ class Journal:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH, self._flush_soon)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether who adds must wait for `room` first."""
+        return len(self._waiting) >= MOST_WAITING
+
     async def room(self) -> None:
         """Wait while too much is in memory. Raises DatabaseLost when the database takes nothing."""
-        if len(self._waiting) >= MOST_WAITING:
+        if self.is_full:
             await self.flush()
         if len(self._waiting) >= 2 * MOST_WAITING:
             raise DatabaseLost("the callout journal can't be written: no callout goes out without a record of it")
@@ -190,9 +196,11 @@ class Journal:
                 self._timer = asyncio.get_running_loop().call_later(FLUSH, self._flush_soon)
 
     def _wire(self, at: float) -> str:
-        if self._stamp[0] != at:
-            self._stamp = (at, format_datetime(datetime.fromtimestamp(at, UTC)))
-        return self._stamp[1]
+        """Seconds since the epoch in wire form; the calendar is looked at once a second."""
+        second = int(at)
+        if self._second[0] != second:
+            self._second = (second, format_datetime(datetime.fromtimestamp(second, UTC))[:20])
+        return f"{self._second[1]}{int((at - second) * 1000):03d}+0000"
 
     # --- trimming ----------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
@@ -31,7 +32,6 @@ _SECRET_NAME = re.compile(rf"(?i){_WORDS}|\Asid\Z|\Asig\Z|\Akey\Z|\Acode\Z|-auth
 _HARMLESS = re.compile(
     r"(?i)\A(token_(type|url|endpoint)|.*_expires_in|idempotency-key|www-authenticate|.*credentialtype)\Z"
 )
-_SECRET_WORD = re.compile(rf"(?i){_WORDS}")
 _NAME = r"[\w.\-:]*(?:" + _WORDS + r")[\w.\-]*"
 _JSON = re.compile(rf'(?i)("({_NAME})"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}}\]"]+)')
 _JSON_INSIDE = re.compile(rf'(?i)(\\+"({_NAME})\\+"\s*:\s*)(\\+".*?(?:\\+"|\Z)|[^\s,}}\]"]+)', re.DOTALL)
@@ -57,11 +57,21 @@ def _parameter(part: str) -> str:
 
 def body(text: str) -> str:
     """A body, perhaps cut off, with the values of secret names hidden: JSON (also as text inside JSON), form, URL, XML."""
-    if _SECRET_WORD.search(text) is None:
+    low = text.lower()
+    if not _may_hold_one(low):
         return text
     for pattern in (_JSON, _JSON_INSIDE, _FORM, _XML):
         text = pattern.sub(_hide_member, text)
     return text
+
+
+def _may_hold_one(low: str) -> bool:
+    """A quick look that lets nothing of `_WORDS` pass: plain searches, for it is done to every body."""
+    return (
+        "pass" in low or "secret" in low or "token" in low or "key" in low or "auth" in low or "cred" in low
+        or "cookie" in low or "sess" in low or "sign" in low or "assert" in low or "pwd" in low or "otp" in low
+        or "amz-security" in low
+    )  # fmt: skip
 
 
 def _hide_member(match: re.Match[str]) -> str:
@@ -72,30 +82,49 @@ def _hide_member(match: re.Match[str]) -> str:
 
 
 class Secrets:
-    """The secrets of one credential as what is hidden by value; tokens are added as they come."""
+    """
+    The secrets of one credential as what is hidden by value; `add` takes tokens as they come.
+
+    A text is searched for each form by itself: a few plain searches are ten times as fast as one pattern of alternatives.
+    """
 
     def __init__(self, values: Iterable[str]) -> None:
-        self._values: list[str] = []
-        self._pattern: re.Pattern[str] | None = None
-        self.add(*values)
+        self._fixed = [form for value in values for form in _forms(value)]
+        self._tokens: deque[list[str]] = deque(maxlen=_TOKENS)
+        self._all: tuple[str, ...] = ()
+        self._collect()
 
     def __repr__(self) -> str:
-        return f"Secrets({len(self._values)})"
+        return f"Secrets({len(self._all)})"
 
-    def add(self, *values: str) -> None:
-        """Hide these from now on. The newest hundred or so are known: an old token is worth nothing."""
-        forms: list[str] = []
-        for value in values:
-            if len(value) >= _SHORTEST and value not in self._values:
-                forms += [value, quote(value, safe=""), quote_plus(value), b64encode(value.encode()).decode()]
-                forms += [msgspec.json.encode(value)[1:-1].decode(), escape(value)]
-                forms += [line for line in value.splitlines() if len(line) >= 16 and not line.startswith("-----")]
-        if not forms:
-            return
-        self._values = list(dict.fromkeys([*self._values, *forms]))[-600:]
-        longest_first = sorted(self._values, key=len, reverse=True)
-        self._pattern = re.compile("|".join(re.escape(value) for value in longest_first))
+    def add(self, token: str) -> None:
+        """Hide this from now on, with the last few before it: an old token is worth nothing."""
+        self._tokens.append(_forms(token))
+        self._collect()
+
+    def _collect(self) -> None:
+        # The longest first: one secret may be a part of another.
+        known = {*self._fixed, *(form for forms in self._tokens for form in forms)}
+        self._all = tuple(sorted(known, key=lambda form: (-len(form), form)))
 
     def hide(self, text: str) -> str:
         """The text without any of them."""
-        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+        for form in self._all:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+        return text
+
+
+_TOKENS = 8
+
+
+def _forms(value: str) -> list[str]:
+    """A secret as it may stand in a text: itself, in a URL or form, in base64, JSON, XML; a key line by line."""
+    if len(value) < _SHORTEST:
+        return []
+    forms = [value, quote(value, safe=""), quote_plus(value), b64encode(value.encode()).decode()]
+    forms += [msgspec.json.encode(value)[1:-1].decode(), escape(value)]
+    lines = value.splitlines()
+    if len(lines) > 1:
+        forms += [line for line in lines if len(line) >= 16 and not line.startswith("-----")]
+    return forms

@@ -53,10 +53,11 @@ log = logging.getLogger(__name__)
 MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_TUNNELS = frozenset({"CONNECT", "TRACE"})
 _METHOD = re.compile(r"[A-Z]{1,20}\Z")
 _TRACE = re.compile(r"[0-9a-f]{32}\Z")
 _DOTS = re.compile(r"(?i)(?:\A|/|\\)(?:\.|%2e){1,2}(?:\Z|/|\\)")
-_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _TOKEN_AUTHS = frozenset({Auth.OAUTH, Auth.JWT})
 _MARGIN = 8192
 """Bytes masked beyond those that are kept, so that a secret across the edge is found whole."""
@@ -231,10 +232,11 @@ class Callouts:
         carry), DatabaseLost (the journal can't be written).
         """
         live = self._use(request.credential)
-        if _METHOD.match(request.method) is None or request.method in ("CONNECT", "TRACE"):
+        if request.method not in _METHODS and (_METHOD.match(request.method) is None or request.method in _TUNNELS):
             raise ValueError(f"not a method for a callout: {request.method[:20]!r}")
         url = _url(live.base, request)
-        await self.journal.room()
+        if self.journal.is_full:
+            await self.journal.room()
         time = live.credential.timeout if request.timeout is None else min(request.timeout, MOST_TIMEOUT)
         deadline = self._clock.monotonic() + time
         call = _Call(self, live, request, run, url, deadline)
@@ -393,8 +395,11 @@ class _Call:
         return left
 
     def _strike(self, when: str) -> Strike | None:
+        switchboard = self._out._switchboard
+        if not switchboard.armed("callout.send"):
+            return None
         request, run = self._request, self._run
-        return self._out._switchboard.strike(
+        return switchboard.strike(
             "callout.send",
             {"when": when, "credential": self._live.credential.name, "method": request.method, "path": request.path,
              "flow": run.flow, "subscription": run.subscription},
@@ -496,18 +501,24 @@ class _Call:
 def _url(base: str, request: Request) -> str:
     """Where a request goes. Raises ValueError for a path that is no path."""
     path = request.path
-    if _CONTROL.search(path) is not None:
+    if not path.isprintable() or " " in path:
         raise ValueError("a callout's path has blanks or control characters: quote its values (urllib.parse.quote)")
-    if _DOTS.search(path.partition("?")[0]) is not None:
+    if ("." in path or "%2" in path) and _DOTS.search(path.partition("?")[0]) is not None:
         raise ValueError("a callout's path has a `.` or `..` part: quote its values (urllib.parse.quote)")
-    url = path if path[:8].lower().startswith(("http://", "https://")) else f"{base}/{path.lstrip('/')}"
-    url = url.partition("#")[0]
+    if path[:4].lower() == "http" and path[:8].lower().startswith(("http://", "https://")):
+        url = path
+    else:
+        url = f"{base}/{path.lstrip('/')}"
+    if "#" in url:
+        url = url.partition("#")[0]
     if request.query:
         url += ("&" if "?" in url else "?") + urlencode(request.query, quote_via=quote)
     return url
 
 
 def _shown_url(live: _Live, url: str) -> str:
+    if "?" not in url and not live.key:
+        return live.hidden.hide(url)
     path, mark, query = url.partition("?")
     if live.key:
         mark, query = "?", f"{query}&{live.credential.key_name}={mask.HIDDEN}".lstrip("&")
@@ -521,15 +532,22 @@ def _entry(
     """The journal's entry of one request, masked and bounded."""
     hide = live.hidden.hide
     body = request.body
-    answered = b"" if answer is None or secret_answer else answer.body
-    return Entry(at, (
-        run.flow, run.subscription, live.credential.name, request.method, url[:2000], kind.value, sent.value,
-        None if answer is None else answer.status, error or None, round(spent * 1000, 3), run.attempt,
-        0 if body is None else len(body), None if answer is None else len(answer.body), run.correlation_id,
-        request.idempotency_key, None if answer is None else answer.version, hide(shown + _lines(headers))[:32768],
-        None if answer is None else hide(_lines(answer.headers))[:32768], _body(body, most, hide),
-        _body(answered, most, hide),
-    ))  # fmt: skip
+    sent_headers = hide(shown + _lines(headers))[:32768]
+    sent_body = None if body is None else _body(body, most, hide)
+    texts = len(url) + len(sent_headers) + len(error) + (0 if sent_body is None else len(sent_body))
+    status = size = version = got_headers = got_body = None
+    if answer is not None:
+        status, size, version = answer.status, len(answer.body), answer.version
+        got_headers = hide(_lines(answer.headers))[:32768]
+        texts += len(got_headers)
+        if not secret_answer and (got_body := _body(answer.body, most, hide)) is not None:
+            texts += len(got_body)
+    values = (
+        run.flow, run.subscription, live.credential.name, request.method, url[:2000], kind.value, sent.value, status,
+        error or None, round(spent * 1000, 3), run.attempt, 0 if body is None else len(body), size, run.correlation_id,
+        request.idempotency_key, version, sent_headers, got_headers, sent_body, got_body,
+    )  # fmt: skip
+    return Entry(at, values, texts)
 
 
 def _lines(headers: Sequence[tuple[str, str]]) -> str:

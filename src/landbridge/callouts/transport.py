@@ -52,7 +52,6 @@ class Transport:
         self._resolve = resolve
         self._free: Client | None = None
         self._pinned: dict[str, tuple[Client, float, str]] = {}
-        self._timeouts: dict[float, timedelta] = {}
 
     async def exchange(
         self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None, seconds: float
@@ -60,7 +59,7 @@ class Transport:
         """One request and its whole answer, bounded. Raises Stopped, ValueError."""
         client = await self._client(url)
         try:
-            builder = client.request(method, url).timeout(self._seconds(seconds))
+            builder = client.request(method, url).timeout(timedelta(seconds=seconds))
             for name, value in headers:
                 builder = builder.header(name, value)
             if body is not None:
@@ -71,7 +70,9 @@ class Transport:
         answer: Answer | None = None
         try:
             async with request as response:
-                answer = Answer(response.status, tuple(response.headers.items()), b"", response.version[5:].removesuffix(".0"))
+                answer = Answer(
+                    response.status, tuple(response.headers.items()), b"", response.version[5:].removesuffix(".0")
+                )
                 answer.body = await self._read(response, answer=answer)
                 return answer
         except failures.RequestError as error:
@@ -84,6 +85,9 @@ class Transport:
         if first is None:
             return b""
         data = bytes(first)
+        length = response.get_header("content-length")  # gone where the client has unpacked the body
+        if length is not None and length == str(len(data)) and len(data) <= most:
+            return data  # whole: asking once more would be another way through the client's thread
         while len(data) <= most:
             more = await reader.read(most + 1 - len(data))
             if more is None:
@@ -159,14 +163,6 @@ class Transport:
         if credential.client_certificate and self._client_key is not None:
             builder = builder.identity_pem(f"{self._client_key}\n{credential.client_certificate}".encode())
         return builder
-
-    def _seconds(self, timeout: float) -> timedelta:
-        found = self._timeouts.get(timeout)
-        if found is None:
-            if len(self._timeouts) > 100:
-                self._timeouts.clear()
-            found = self._timeouts[timeout] = timedelta(seconds=timeout)
-        return found
 
 
 def _failed(error: failures.RequestError, answer: Answer | None) -> Stopped:

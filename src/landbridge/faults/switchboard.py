@@ -68,6 +68,10 @@ class Switchboard:
         if not switches:
             self._on.pop(switch.point, None)
 
+    def armed(self, point: str) -> bool:
+        """Whether any failure is switched on here: for doors whose context costs something to make."""
+        return point in self._on
+
     def strike(self, point: str, context: Context) -> Strike | None:
         """What this door must suffer now; None nearly always. The first matching switch decides."""
         switches = self._on.get(point)

@@ -1,0 +1,152 @@
+"""
+Callouts to a local stub, with credential, breaker, masks and journal on disk, against the bare client they stand on.
+
+Both send the same POST of 140 bytes with an idempotency key from one loop to the same stub in a process of its own, 1 and 16 at
+a time, 16 settled in units of their own as deliveries do it; the bare client reads its answers as streams too, since bounded
+bodies are on the list of what a client must do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import uvloop
+from pyreqwest.client import ClientBuilder
+
+from bench.table import SECONDS, Section, Table, rounds
+from landbridge import Settings
+from landbridge.callouts import request
+from landbridge.server import Server
+from landbridge.storage import Unit
+
+BODY = b'{"order":"801000000000001AAA","status":"Submitted","lines":[{"sku":"A-1","n":2},{"sku":"B-7","n":1}],"note":"as ever"}'
+SPELL = min(SECONDS, 2.0)
+
+
+class Stub(asyncio.Protocol):
+    """Answers every request with the same small JSON."""
+
+    REPLY = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._data = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        while True:
+            head, end, rest = self._data.partition(b"\r\n\r\n")
+            if not end:
+                return
+            at = head.lower().find(b"content-length:")
+            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            if len(rest) < length:
+                return
+            self._data = rest[length:]
+            self._transport.write(self.REPLY)  # type: ignore[attr-defined]
+
+
+async def stub() -> None:
+    server = await asyncio.get_running_loop().create_server(Stub, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+async def rate(one: Callable[[int], Awaitable[None]], clients: int) -> float:
+    """Calls a second of so many clients, each sending its next when it has its answer."""
+    count = 0
+    start = time.perf_counter()
+    end = start + SPELL
+
+    async def client(number: int) -> None:
+        nonlocal count
+        while time.perf_counter() < end:
+            await one(number)
+            count += 1
+
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    return count / (time.perf_counter() - start)
+
+
+async def measure(table: Table, url: str, folder: Path) -> None:
+    server = await Server.open(Settings(data=folder / "org", home=folder / "home"))
+    await server.db.write(
+        lambda tx: server.callouts.store.set(
+            tx, "ERP", {"url": url, "auth": "bearer"}, {"token": "a-token-of-some-length"}, server.org.admin_id
+        ),
+        Unit("bench"),
+    )
+    bare = ClientBuilder().follow_redirects(False).no_proxy().default_headers(
+        {"Authorization": "Bearer a-token-of-some-length"}
+    ).build()  # fmt: skip
+    limit = timedelta(seconds=10)
+
+    async def plain(number: int) -> None:
+        builder = bare.request("POST", f"{url}/orders").timeout(limit).header("Content-Type", "application/json")
+        async with builder.header("Idempotency-Key", "k").body_bytes(BODY).build_streamed() as response:
+            body = await response.body_reader.read(1 << 20)
+            assert response.status == 200
+            assert body is not None
+
+    sent = request(
+        "ERP", "POST", "/orders", data=BODY, headers={"Content-Type": "application/json"}, idempotency_key="k"
+    )
+
+    async def ours(number: int) -> None:
+        run = server.callouts.run(flow="bench", subscription="orders", limits=True)
+        outcome = await server.callouts.send(sent, run)
+        assert outcome.ok
+
+    async def settled(number: int) -> None:
+        run = server.callouts.run(flow="bench", subscription="orders", limits=True)
+        outcome = await server.callouts.send(sent, run)
+        assert outcome.ok
+        await server.db.write(run.settle, Unit("bench"))
+
+    for clients in (1, 16):
+        table.add(f"bare client, {clients}", await rate(plain, clients))
+        table.add(f"callouts, {clients}", await rate(ours, clients))
+    table.add("callouts settled, 16", await rate(settled, 16))
+    await bare.close()
+    await server.close()
+
+
+def run(table: Table, folder: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-m", "bench.callouts"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+
+        def each(number: int) -> None:
+            place = folder / str(number)
+            place.mkdir()
+            uvloop.run(measure(table, url, place))
+
+        rounds(each)
+    finally:
+        process.kill()
+        process.wait()
+
+
+SECTION = Section(
+    "callouts",
+    run,
+    figures=(
+        ("bare client, 1", "req/s, pyreqwest, streamed"), ("callouts, 1", "req/s, journal durable"),
+        ("bare client, 16", "req/s"), ("callouts, 16", "req/s"), ("callouts settled, 16", "req/s, a unit each"),
+    ),
+    ratios=(
+        ("callouts / bare client, 1 at a time", "callouts, 1", "bare client, 1", ">= 0.5 (0.8)"),
+        ("callouts / bare client, 16 at a time", "callouts, 16", "bare client, 16", ">= 0.5 (0.8)"),
+        ("callouts settled in units / bare client, 16", "callouts settled, 16", "bare client, 16", "(0.5)"),
+    ),
+)  # fmt: skip
+
+if __name__ == "__main__":
+    uvloop.run(stub())
