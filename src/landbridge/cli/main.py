@@ -87,6 +87,11 @@ def parser() -> argparse.ArgumentParser:
                              description="Connected apps: who may ask for tokens, and how."))  # fmt: skip
     _session(commands.add_parser("session", help="list and revoke sessions",
                                  description="The org's live sessions."))  # fmt: skip
+    _flow(commands.add_parser("flow", help="what a flow file does, and what runs",
+                              description="Flows: integrations as files, run by `landbridge serve --flow FILE`."))  # fmt: skip
+    _dlq(commands.add_parser("dlq", help="dead letters: look, mend, send again", epilog=DLQ_EPILOG,
+                             description="Dead letters: deliveries that a flow gave up on, kept whole (Failed_Payload__c).",
+                             formatter_class=argparse.RawDescriptionHelpFormatter))  # fmt: skip
     return top
 
 
@@ -328,7 +333,68 @@ examples:
   landbridge credential test ERP /health
 """
 
+DLQ_EPILOG = """\
+examples:
+  landbridge dlq list --by-cause                           what went wrong, and how often
+  landbridge dlq show aLF... --diff-last-good              how it differs from what was delivered last
+  landbridge dlq edit aLF... --set Status__c=Packed        mend one field; the original is kept
+  landbridge dlq replay --cause 7fc61624372d --dry-run     would it work now?
+  landbridge dlq replay --cause 7fc61624372d
+  landbridge dlq discard aLF... --reason "test data"
+"""
+
+
+def _flow(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="say what a file does, and what of it will not work in the org")
+    check.add_argument(
+        "file", type=Path, metavar="FILE.py", help="the flow file; it is loaded here, its code is not sent"
+    )
+    check.add_argument("--source", type=Path, action="append", metavar="DIR",
+                       help="ask an org made of this sfdx project instead of one that runs; repeatable")  # fmt: skip
+    check.add_argument("--capture", metavar="OBJECT,...", help="with --source: objects whose changes are announced")
+    _where(check)
+    shown = actions.add_parser("list", help="the flows that run, how far they are, what waits")
+    shown.add_argument("--format", choices=("text", "json"), default="text", help="how it is printed")
+    _where(shown)
+
+
+def _dlq(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listed = actions.add_parser("list", help="dead letters, oldest first")
+    listed.add_argument("--by-cause", action="store_true", help="one row for each cause, with how many there are")
+    listed.add_argument("--status", choices=("open", "replaying", "resolved", "discarded", "all"), default="open",
+                        help="default open")  # fmt: skip
+    listed.add_argument("--format", choices=("table", "json", "csv"), default="table", help="how rows are printed")
+    shown = actions.add_parser("show", help="one whole: payload, attempts, what was done to it")
+    shown.add_argument("id", metavar="ID")
+    shown.add_argument("--diff-last-good", action="store_true", help="how it differs from the event delivered last")
+    shown.add_argument("--format", choices=("text", "json"), default="text", help="how it is printed")
+    edited = actions.add_parser("edit", help="mend the payload; the original is kept beside it")
+    edited.add_argument("id", metavar="ID")
+    edited.add_argument("--set", action="append", metavar="FIELD=VALUE",
+                        help="change one field value (JSON or text); repeatable. Default: your EDITOR")  # fmt: skip
+    edited.add_argument("--file", type=Path, metavar="FILE", help="the whole payload from a file; - is standard input")
+    replayed = actions.add_parser("replay", help="send again, in the order of their keys")
+    replayed.add_argument("--dry-run", action="store_true", help="run the handlers, write and send nothing")
+    discarded = actions.add_parser("discard", help="give up for good; held keys go on")
+    discarded.add_argument("--reason", required=True, help="why; kept with the dead letter")
+    for many in (replayed, discarded):
+        many.add_argument("ids", nargs="*", metavar="ID")
+        many.add_argument("--all", action="store_true", help="every open one")
+    for chosen in (listed, replayed, discarded):
+        chosen.add_argument("--subscription", metavar="NAME", help="of this subscription: FLOW/HANDLER")
+        chosen.add_argument("--cause", metavar="FINGERPRINT", help="of this cause")
+        chosen.add_argument("--since", metavar="TIME", help="given up since: 10m, 2h, 3d ago, or a datetime")
+        chosen.add_argument("--until", metavar="TIME", help="given up before")
+        chosen.add_argument("--where", metavar="SOQL", help="any condition on Failed_Payload__c")
+    for action in (listed, shown, edited, replayed, discarded):
+        _where(action)
+
+
 _COMMANDS = {
+    "flow": ("landbridge.cli.flow", "run"),
+    "dlq": ("landbridge.cli.dlq", "run"),
     "serve": ("landbridge.cli.serve", "run"),
     "exec": ("landbridge.cli.exec", "run"),
     "user": ("landbridge.cli.logins", "run"),

@@ -5,23 +5,42 @@ What a flow file does, and what of it will not work in this org. Pure: from what
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from landbridge.errors import SalesforceError
 from landbridge.events import Topic
 from landbridge.events.model import captured_object
 from landbridge.flows.events import SYSTEM_FIELDS, ChangeEvent, PlatformEvent, model_fields, plain
-from landbridge.flows.flow import Flow, On, Place
-from landbridge.flows.loading import Handler, Loaded
+from landbridge.flows.flow import Flow
+from landbridge.flows.loading import Loaded
 from landbridge.schema import Catalog
 from landbridge.schema.catalog import Entity
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class DeclaredOn(msgspec.Struct, frozen=True):
+    """One subscription as plain data: what of it the org can be asked about. `fields`: plain spelling -> the model's name."""
+
+    name: str
+    place: str
+    topic: str
+    key: str | None = None
+    model: str = ""
+    fields: dict[str, str] = {}
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """What a file declares, as plain data; `credentials`: name -> file and line; `says`: a line each for a person."""
+
+    subscriptions: tuple[DeclaredOn, ...]
+    credentials: dict[str, str]
+    says: tuple[str, ...] = ()
+
+
+class Finding(msgspec.Struct, frozen=True):
     """One thing that will not work; `fatal`: the flow can't be served with it."""
 
-    place: Place
+    place: str
     text: str
     fatal: bool
 
@@ -29,8 +48,23 @@ class Finding:
         return f"{self.place}: {'error' if self.fatal else 'warning'}: {self.text}"
 
 
+def declared(loaded: Loaded) -> Declared:
+    """What a loaded file declares, without its code: this can be sent to an org."""
+    ons: list[DeclaredOn] = []
+    credentials: dict[str, str] = {}
+    for flow in loaded.flows:
+        credentials |= {name: str(place) for name, place in flow.credentials.items()}
+        for on in flow.subscriptions:
+            model = loaded.handlers[on.name].annotation
+            own = None if model in (ChangeEvent, PlatformEvent) else model_fields(model)
+            ons.append(
+                DeclaredOn(on.name, str(on.place), on.topic, on.key, "" if own is None else model.__name__, own or {})
+            )
+    return Declared(tuple(ons), credentials, tuple(line for flow in loaded.flows for line in describe(flow)))
+
+
 def check(
-    loaded: Loaded, catalog: Catalog, topic: Callable[[str], Topic | None], captured: Collection[str],
+    found: Declared, catalog: Catalog, topic: Callable[[str], Topic | None], captured: Collection[str],
     credentials: Collection[str],
 ) -> list[Finding]:  # fmt: skip
     """
@@ -39,54 +73,57 @@ def check(
     `topic` finds a topic of the log; `captured` are the lower-case names of announced objects; `credentials` the named
     credentials there are.
     """
-    found: list[Finding] = []
-    for flow in loaded.flows:
-        for name, place in flow.credentials.items():
-            if name.lower() not in {one.lower() for one in credentials}:
-                found.append(Finding(
-                    place, f"there is no named credential {name}: `landbridge credential set {name} --url URL`, or the source",
-                    fatal=False,
-                ))  # fmt: skip
-        for on in flow.subscriptions:
-            found += _subscription(on, loaded.handlers[on.name], catalog, topic, captured)
-    return found
+    there = {name.lower() for name in credentials}
+    findings = [
+        Finding(
+            place,
+            f"there is no named credential {name}: `landbridge credential set {name} --url URL`, or the source",
+            False,
+        )
+        for name, place in found.credentials.items()
+        if name.lower() not in there
+    ]
+    for on in found.subscriptions:
+        findings += _subscription(on, catalog, topic, captured)
+    return findings
 
 
 def _subscription(
-    on: On, handler: Handler, catalog: Catalog, topic: Callable[[str], Topic | None], captured: Collection[str]
+    on: DeclaredOn, catalog: Catalog, topic: Callable[[str], Topic | None], captured: Collection[str]
 ) -> Iterator[Finding]:
     try:
         there = topic(on.topic)
     except SalesforceError as error:
-        yield Finding(on.place, str(error), fatal=True)
+        yield Finding(on.place, str(error), True)
         return
     if there is None:
-        yield Finding(on.place, f"there is no topic {on.topic} in this org{_hint(on.topic, catalog)}", fatal=True)
+        yield Finding(on.place, f"there is no topic {on.topic} in this org{_hint(on.topic, catalog)}", True)
         return
+    key = (on.key or "").lower()
+    own_key = on.key is not None and key not in ("recordid", "uuid")
     if there.kind == "change":
         sobject = captured_object(there.entity)
         if sobject is not None and sobject.lower() not in captured:
             yield Finding(
-                on.place, f"changes of {sobject} are not captured: nothing will come. Serve with --capture {sobject}", fatal=False
-            )  # fmt: skip
+                on.place,
+                f"changes of {sobject} are not captured: nothing will come. Serve with --capture {sobject}",
+                False,
+            )
+        if own_key:
+            yield Finding(
+                on.place, f"key={on.key!r}: a change event carries what changed alone; use recordId or uuid", True
+            )
     entity = _entity(there, catalog)
     if entity is None:
         return
+    if there.kind == "event" and own_key and entity.field(on.key or "") is None:
+        yield Finding(on.place, f"key={on.key!r}: {entity.name} has no such field", True)
+    if there.kind == "event" and key == "recordid":
+        yield Finding(on.place, "key='recordId': a platform event has no record; name one of its fields", True)
     names = {plain(field.name) for field in entity.fields} | {plain(name) for name in SYSTEM_FIELDS}
-    if on.key is not None and on.key.lower() not in ("recordid", "uuid") and there.kind == "change":
-        yield Finding(
-            on.place, f"key={on.key!r}: a change event carries what changed alone; use recordId or uuid", fatal=True
-        )
-    elif on.key is not None and on.key.lower() not in ("recordid", "uuid") and entity.field(on.key) is None:
-        yield Finding(on.place, f"key={on.key!r}: {entity.name} has no such field", fatal=True)
-    if on.key is not None and on.key.lower() == "recordid" and there.kind == "event":
-        yield Finding(on.place, "key='recordId': a platform event has no record; name one of its fields", fatal=True)
-    own = {} if handler.annotation in (ChangeEvent, PlatformEvent) else model_fields(handler.annotation) or {}
-    for key, name in own.items():
-        if key not in names:
-            yield Finding(
-                on.place, f"{handler.annotation.__name__}.{name}: {entity.name} has no such field", fatal=False
-            )
+    for spelling, name in on.fields.items():
+        if spelling not in names:
+            yield Finding(on.place, f"{on.model}.{name}: {entity.name} has no such field", False)
 
 
 def _entity(topic: Topic, catalog: Catalog) -> Entity | None:

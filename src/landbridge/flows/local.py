@@ -9,7 +9,7 @@ names it (subscription, uuid, n) and holds what its calls returned.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -323,3 +323,46 @@ class LocalTransaction:
             )
         self._next += 1
         return self.results[self._next - 1]
+
+
+class _Undo(Exception):
+    """Ends a unit of a dry run."""
+
+
+class DryOrg(LocalOrg):
+    """An org in which everything works and nothing stays: for dry runs. Callouts are refused before they are sent."""
+
+    def __init__(self, parts: Parts, delivery: Delivery) -> None:
+        super().__init__(parts, delivery, lambda _tx, _drafts: None)
+        self._written = 0
+
+    @property
+    def holds_writer(self) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[LocalTransaction]:
+        self._outside()
+        try:
+            async with self._parts.db.transaction(self._unit) as inner:
+                block = self._open = LocalTransaction(self, self._writes, inner, [])
+                try:
+                    yield block
+                finally:
+                    self._open = None
+                self._written += len(block.results)
+                raise _Undo
+        except _Undo:
+            return
+
+    async def undone(self) -> int:
+        """Make the promised writes and undo them. How many there were; raises what a real run would fail by."""
+
+        def work(tx: Tx) -> None:
+            for promise in self._promised:
+                promise(tx)
+            raise _Undo
+
+        with suppress(_Undo):
+            await self._parts.db.write(work, self._unit)
+        return self._written + len(self._promised)

@@ -21,18 +21,33 @@ from typing import Any
 
 import msgspec
 
+from landbridge import callouts
 from landbridge.callouts import CalloutFailed, Callouts, Request
 from landbridge.chance import Chance
-from landbridge.delivery import Delivery, Draft, Engine, Progress, Reader, Reading, Retry, SqlQueue, Subscription, Work
+from landbridge.delivery import (
+    Delivery,
+    Draft,
+    Engine,
+    Progress,
+    Reader,
+    Reading,
+    Retry,
+    SqlQueue,
+    Subscription,
+    Work,
+    outcome_of,
+)
+from landbridge.delivery.deadletters import Letter
 from landbridge.errors import LandbridgeError
 from landbridge.events import Event, Subscriptions
 from landbridge.events.log import SQLEventLog
 from landbridge.faults import Switchboard
 from landbridge.flows import credential
-from landbridge.flows.checking import check
+from landbridge.flows.checking import Declared, Finding, check, declared
 from landbridge.flows.flow import Every, On
 from landbridge.flows.loading import FlowError, Handler, Loaded, load
-from landbridge.flows.local import LocalOrg, Parts
+from landbridge.flows.local import DryOrg, LocalOrg, Parts
+from landbridge.storage import Reader as SqlReader
 from landbridge.storage import Tx, Unit
 
 log = logging.getLogger(__name__)
@@ -97,14 +112,16 @@ class Crossing:
                 raise FlowError(
                     handler.declared.place, f"another file already has a handler {name}: rename the flow or it"
                 )
-        findings = check(
-            loaded, self._parts.catalog(), self._events.topic, self._events.captured, self._callouts.names()
-        )
-        for finding in findings:
+        for finding in self.check(declared(loaded)):
             if finding.fatal:
-                raise FlowError(finding.place, finding.text)
+                raise LandbridgeError(f"{finding.place}: {finding.text}")
             log.warning("%s", finding)
         return loaded
+
+    def check(self, found: Declared) -> list[Finding]:
+        """What of a file's declarations will not work in this org."""
+        catalog = self._parts.catalog()
+        return check(found, catalog, self._events.topic, self._events.captured, self._callouts.names())
 
     async def run(self, loaded: Loaded) -> None:
         """Let a file's flows run, in place of what the same file declared before."""
@@ -167,6 +184,24 @@ class Crossing:
         if self.progress.unwritten:
             await self._parts.db.write(self.progress.write, Unit("progress"))
 
+    unit = Unit("landbridge", origin="landbridge")
+    """Who is behind what a person does to deliveries."""
+
+    def shown(self, reader: SqlReader, name: str) -> dict[str, Any]:
+        """How far a handler is: its subscription's watermarks, what waits, what is dead."""
+        _, handler = self._handler(name)
+        found: dict[str, Any] = {"name": name, "waiting": self._queue.waiting(reader, name)}
+        declared = handler.declared
+        if isinstance(declared, On):
+            known = self._subscriptions.get(reader, name)
+            found |= {"topic": declared.topic, "on_failure": declared.on_failure}
+            if known is not None:
+                found |= {"read_to": known.read_to, "done_to": known.done_to, "oldest_open": known.oldest_open}
+        else:
+            row = reader.one(NEXT_RUN, (name,))
+            found |= {"every": declared.seconds, "next_run": None if row is None else row[0]}
+        return found
+
     @property
     def idle(self) -> bool:
         """Whether everything in the log has been handled, or waits for a moment to come."""
@@ -175,34 +210,68 @@ class Crossing:
     # --- handlers --------------------------------------------------------------------------------------------------
 
     def _caller(self, handler: Handler) -> Callable[[Delivery, Work], Any]:
-        parts, callouts = self._parts, self._callouts
-        function, convert, parameters = handler.declared.function, handler.convert, handler.parameters
-
         async def call(delivery: Delivery, work: Work) -> None:
-            idempotency_key = delivery.uuid
-            given: dict[str, Any] = {}
-            if convert is not None:
-                event = _EVENT.decode(delivery.body)
-                idempotency_key = event.uuid
-                given["event"] = convert(event)
-            org = LocalOrg(parts, delivery, self._enqueue_later)
-            given["org"] = org
-            given["attempt"] = RunningAttempt(delivery, idempotency_key)
-            run = callouts.run(
-                flow=delivery.subscription.partition("/")[0], subscription=delivery.subscription, attempt=delivery.attempt,
-                correlation_id=delivery.correlation, uncommitted=lambda: org.holds_writer,
-            )  # fmt: skip
-            token = credential.active.set(org)
-            try:
-                with run.active():
-                    await function(**{name: given[what] for name, what in parameters})
-            finally:
-                credential.active.reset(token)
-                if run.calls:
-                    work.journal = run.settle
-            work.effects = org.effects
+            await self._call(handler, delivery, work, LocalOrg(self._parts, delivery, self._enqueue_later))
 
         return call
+
+    async def _call(self, handler: Handler, delivery: Delivery, work: Work, org: LocalOrg) -> None:
+        """Run an author's function for one delivery."""
+        given: dict[str, Any] = {"org": org}
+        idempotency_key = delivery.uuid
+        if handler.convert is not None:
+            event = _EVENT.decode(delivery.body)
+            idempotency_key = event.uuid
+            given["event"] = handler.convert(event)
+        given["attempt"] = RunningAttempt(delivery, idempotency_key)
+        run = self._callouts.run(
+            flow=delivery.subscription.partition("/")[0], subscription=delivery.subscription, attempt=delivery.attempt,
+            correlation_id=delivery.correlation, uncommitted=lambda: org.holds_writer,
+        )  # fmt: skip
+        token = credential.active.set(org)
+        try:
+            with run.active():
+                await handler.declared.function(**{name: given[what] for name, what in handler.parameters})
+        finally:
+            credential.active.reset(token)
+            if run.calls:
+                work.journal = run.settle
+        work.effects = org.effects
+
+    async def dry_run(self, letter: Letter) -> dict[str, Any]:
+        """
+        Run a dead letter's handler as a replay would, and undo it: nothing is written, nothing is sent.
+
+        It ends at the first callout (nobody can know the answer): `outcome` is "done", "callout" or what it failed by.
+        """
+        loaded, handler = self._handler(letter.subscription)
+        delivery = Delivery(
+            letter.delivery, letter.subscription, letter.key, letter.uuid, letter.replay_id, letter.correlation,
+            letter.attempts + 1, 0, 0, letter.replays, self._parts.clock.epoch(), letter.body,
+        )  # fmt: skip
+        org = DryOrg(self._parts, delivery)
+        found: dict[str, Any] = {
+            "letter": letter.id,
+            "flow_version": loaded.version,
+            "edited": letter.edited is not None,
+        }
+        try:
+            await self._call(handler, delivery, Work(), org)
+            writes = await org.undone()
+        except CalloutFailed as error:
+            if error.outcome.kind is callouts.Kind.UNCOMMITTED:
+                sent = f"{error.outcome.method} {error.outcome.url}"
+                return {**found, "outcome": "callout", "text": f"it comes as far as its first callout: {sent}"}
+            return {**found, **_failed(error)}
+        except Exception as error:
+            return {**found, **_failed(error)}
+        return {**found, "outcome": "done", "text": f"it ends well; {writes} writes to the org would be made"}
+
+    def _handler(self, name: str) -> tuple[Loaded, Handler]:
+        for loaded in self.loaded.values():
+            if name in loaded.handlers:
+                return loaded, loaded.handlers[name]
+        raise LandbridgeError(f"no flow with the handler {name} runs here. Serve its file with --flow.")
 
     def _enqueue_later(self, tx: Tx, drafts: list[Draft]) -> None:
         now = tx.now.timestamp()
@@ -307,6 +376,11 @@ class Crossing:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    outcome = outcome_of(error)
+    return {"outcome": outcome.kind.value, "text": outcome.reason, "detail": outcome.detail}
 
 
 def key_of(key: str | None) -> Callable[[Event], str]:
