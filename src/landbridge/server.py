@@ -20,7 +20,7 @@ from landbridge.chance import Chance
 from landbridge.clock import Clock
 from landbridge.config import Settings
 from landbridge.delivery import SqlQueue
-from landbridge.events import Channels, Publisher, SQLEventLog, Subscriptions, changes
+from landbridge.events import Channels, Publisher, Retention, SQLEventLog, Subscriptions, changes
 from landbridge.faults import Switchboard
 from landbridge.flows import Crossing, Parts
 from landbridge.ids import RecordId
@@ -306,8 +306,9 @@ class Server:
     # --- while it is open ----------------------------------------------------------------------------------------
 
     def _keep_house(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._flush_counters())
-        self._closing.push_async_callback(_end, task)
+        loop = asyncio.get_running_loop()
+        for work in (self._flush_counters(), self._sweep_events()):
+            self._closing.push_async_callback(_end, loop.create_task(work))
 
     async def _flush_counters(self) -> None:
         """Counters live in memory and are kept each second; the last time when the server closes."""
@@ -318,6 +319,16 @@ class Server:
                 await self.callouts.journal.tend()
         finally:
             await self._flush()
+
+    async def _sweep_events(self) -> None:
+        """Retention looks at the oldest event each second, by the org's clock."""
+        retention = Retention(self.db, self.events, self.clock)
+        while True:
+            await self.clock.sleep(HOUSEKEEPING)
+            try:
+                await retention.sweep()
+            except Exception:
+                log.warning("old events could not be removed; the next second tries again", exc_info=True)
 
     async def _flush(self) -> None:
         if self.limits.unflushed or self.sessions.unflushed or self.crossing.progress.unwritten:

@@ -10,12 +10,13 @@ from landbridge.events.channels import Channels, Member
 from landbridge.events.log import EventLog, ReplayIdInvalid, SQLEventLog
 from landbridge.events.model import ChangeHeader, Draft, Event
 from landbridge.events.publish import Publisher
+from landbridge.events.retention import Retention
 from landbridge.events.subscriptions import Subscription, Subscriptions
 from landbridge.events.topics import Topic, Topics
 
 TABLES = (*log.TABLES, *schemas.TABLES, *channels.TABLES, *subscriptions.TABLES)
 
 __all__ = [
-    "TABLES", "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Member", "Publisher", "ReplayIdInvalid",
+    "TABLES", "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Member", "Publisher", "ReplayIdInvalid", "Retention",
     "SQLEventLog", "Subscription", "Subscriptions", "Topic", "Topics",
 ]  # fmt: skip

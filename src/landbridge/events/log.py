@@ -49,8 +49,14 @@ TABLES = (
 
 APPEND = "INSERT INTO lb_event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _COLUMNS = "id, topic, uuid, key, schema_id, created, created_by, transaction_key, payload, header"
+OLDEST = "SELECT min(id) FROM lb_event"
 NEWEST = "SELECT max(id) FROM lb_event"
-TRIMMED = "SELECT value FROM lb_event_mark WHERE name = 'trimmed'"
+MARKS = "SELECT name, value FROM lb_event_mark"
+MARK = """
+    INSERT INTO lb_event_mark (name, value) VALUES (?1, ?2)
+    ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
+"""
+REMOVE = "DELETE FROM lb_event WHERE id = ?"
 # One topic goes along its index; several go along the ids (the + keeps SQLite from sorting index ranges).
 READ_ONE = f"SELECT {_COLUMNS} FROM lb_event WHERE topic = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?"
 READ_ALL = f"SELECT {_COLUMNS} FROM lb_event WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
@@ -61,6 +67,8 @@ ENCODED = 4_096
 """How many events' bytes are kept encoded, in each form."""
 
 LATEST, EARLIEST = -1, -2
+WHOLE = ""
+"""The name of the mark that says how far the whole log was trimmed; the others are topics."""
 
 
 class ReplayIdInvalid(Exception):
@@ -105,14 +113,15 @@ class EventLog(Protocol):
         ...
 
     def read(self, topic: Topic, after: int, limit: int) -> list[Event]:
-        """At most `limit` committed events of the topic after a position, in order."""
+        """At most `limit` committed events of the topic after a position, in order. Raises ReplayIdInvalid as `scan` does."""
         ...
 
     def scan(self, topic: Topic, after: int, limit: int) -> Scanned:
         """
         As `read`, bounded: it may stop before the tip with fewer events, and says how far it looked.
 
-        A reader keeps `upto` as its position, so that it never walks twice over what is not for it.
+        A reader keeps `upto` as its position, so that it never walks twice over what is not for it. Raises ReplayIdInvalid
+        when retention has let events of this topic go that stand after the position.
         """
         ...
 
@@ -157,7 +166,8 @@ class SQLEventLog:
         self.schemas = Schemas(catalog)
         self.channels = Channels()
         self._topics: Topics | None = None
-        self._trimmed, newest = db.read_now(_ends)
+        self._marks, newest = db.read_now(_ends)
+        self._trimmed = self._marks.pop(WHOLE, 0)
         self._next = newest + 1
         self._ring = Ring(newest)
         self._fresh: list[Event] = []
@@ -200,7 +210,7 @@ class SQLEventLog:
 
     def _now(self, topic: Topic) -> Topic:
         """A topic as it is now: members come and go while a subscriber holds it."""
-        return topic if topic.plain else self.topics.get(topic.name) or topic
+        return topic if topic.kind != "channel" else self.topics.get(topic.name) or topic
 
     # --- appending -----------------------------------------------------------------------------------------------
 
@@ -272,28 +282,60 @@ class SQLEventLog:
         """The replay id up to which retention has let events go."""
         return self._trimmed
 
+    def trimmed_of(self, topic: Topic) -> int:
+        """The newest event of the topic's entities that retention has let go; 0 for none."""
+        return max((self._marks.get(entity, 0) for entity in topic.entities), default=0)
+
     def start(self, topic: Topic, *, replay: int) -> int:
-        del topic
         if replay == LATEST:
             return self.tip()
+        earliest = max(self._trimmed, self.trimmed_of(self._now(topic)))
         if replay == EARLIEST:
-            return self._trimmed
-        if not self._trimmed <= replay <= self.tip() or replay < 0:
+            return earliest
+        if not max(earliest, 0) <= replay <= self.tip():
             raise ReplayIdInvalid(replay)
         return replay
 
+    # --- retention -----------------------------------------------------------------------------------------------
+
+    @property
+    def standard_volume(self) -> list[str]:
+        """The topics of standard-volume events, which are kept for a shorter time."""
+        return [topic_of(e.name) for e in self._catalog() if e.sobject.event_type == "StandardVolume"]
+
+    def trim(self, tx: Tx, rows: Sequence[tuple[int, str]]) -> None:
+        """Let events go, given as (replay id, topic); readers hear of it by ReplayIdInvalid."""
+        marks: dict[str, int] = {}
+        for replay_id, topic in rows:
+            tx.run(REMOVE, (replay_id,))
+            marks[topic] = max(replay_id, marks.get(topic, 0))
+        oldest = tx.one(OLDEST)
+        # Up to here nothing at all is left: the mark of the whole log.
+        marks[WHOLE] = (oldest[0] if oldest is not None and oldest[0] is not None else self._next) - 1
+        for name, value in marks.items():
+            tx.run(MARK, (name, value))
+
+        def after_commit() -> None:
+            self._trimmed = max(self._trimmed, marks.pop(WHOLE))
+            for topic, value in marks.items():
+                self._marks[topic] = max(value, self._marks.get(topic, 0))
+
+        tx.after_commit(after_commit)
+
     def read(self, topic: Topic, after: int, limit: int) -> list[Event]:
-        found, position, tip = self.scan(topic, after, limit)[0], after, self.tip()
-        while not found:
-            found, position = self.scan(topic, position, limit)
-            if position >= tip:
-                break
+        found: list[Event] = []
+        position, tip = after, self.tip()
+        while len(found) < limit and position < tip:
+            more, position = self.scan(topic, position, limit - len(found))
+            found += more
         return found
 
     def scan(self, topic: Topic, after: int, limit: int) -> Scanned:
         if limit <= 0 or after >= self._ring.tip:
             return Scanned([], max(after, self.tip()) if limit > 0 else after)
         topic = self._now(topic)
+        if after < self.trimmed_of(topic):
+            raise ReplayIdInvalid(after)
         if after >= self._ring.floor:
             return self._scan_ring(topic, after, limit)
         return self._db.read_now(lambda reader: self._scan_database(reader, topic, after, limit))
@@ -392,12 +434,11 @@ def _cached(cache: OrderedDict[int, bytes], event: Event, encode: Callable[[Even
     return found
 
 
-def _ends(reader: Any) -> tuple[int, int]:
-    """How far the log was trimmed, and its newest replay id."""
-    row = reader.one(TRIMMED)
-    trimmed = 0 if row is None else row[0]
+def _ends(reader: Any) -> tuple[dict[str, int], int]:
+    """How far each topic was trimmed, and the newest replay id ever kept."""
+    marks = dict(reader.all(MARKS))
     newest = reader.one(NEWEST)
-    return trimmed, max(trimmed, newest[0] or 0)
+    return marks, max(newest[0] or 0, *marks.values(), 0)
 
 
 def _no_filters(text: str, entity: str) -> Predicate:

@@ -164,6 +164,8 @@ class SObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     """Custom settings: `List` or `Hierarchy`."""
     publish_behavior: str | None = None
     """Platform events: `PublishAfterCommit` or `PublishImmediately`."""
+    event_type: str | None = None
+    """Platform events: `HighVolume`, or `StandardVolume` (kept 24 hours; no longer to be made on the platform)."""
     supports_record_types: bool = False
 
     @property

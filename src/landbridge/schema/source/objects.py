@@ -45,6 +45,7 @@ def make(name: str, element: Element | None, fields: list[Field], *, record_type
         setting_type=setting or None,
         publish_behavior=(element.get("publishBehavior") or "PublishAfterCommit") if kind is Kind.EVENT and
         element is not None else None,
+        event_type=(element.get("eventType") or "HighVolume") if kind is Kind.EVENT and element is not None else None,
         supports_record_types=kind is Kind.CUSTOM,
     )  # fmt: skip
 

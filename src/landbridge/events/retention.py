@@ -1,0 +1,64 @@
+"""
+Retention: events older than their time go, in the background, in units so small that no writer waits for them.
+
+High-volume events and change events are kept 72 hours, standard-volume events 24, by the org's clock. What went is
+remembered by topic (`lb_event_mark`): a reader who asks for it gets ReplayIdInvalid. Times rise with the replay ids, for the
+clock never falls.
+
+Source: `events.md` section 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from landbridge.clock import Clock
+from landbridge.events.log import SQLEventLog
+from landbridge.storage import Database, Reader, Tx, Unit
+from landbridge.values import format_datetime
+
+KEPT = timedelta(hours=72)
+KEPT_STANDARD_VOLUME = timedelta(hours=24)
+CHUNK = 500
+"""Events that one unit removes: some milliseconds of the writer's time."""
+PAUSE = 0.005
+"""Seconds between two such units."""
+
+OLD = "SELECT id, topic FROM lb_event WHERE id > ? AND created < ? ORDER BY id LIMIT ?"
+OLD_OF_TOPIC = "SELECT id, topic FROM lb_event WHERE topic = ? AND created < ? ORDER BY id LIMIT ?"
+
+
+class Retention:
+    """Removes what is too old of one log."""
+
+    def __init__(self, db: Database, log: SQLEventLog, clock: Clock) -> None:
+        self._db = db
+        self._log = log
+        self._clock = clock
+
+    async def sweep(self) -> int:
+        """Remove everything that is too old now; how many events went. Never holds the writer for more than CHUNK."""
+        now, total = self._clock.now(), 0
+        while rows := self._old(now):
+            await self._db.write(self._removal(rows), Unit("retention"))
+            total += len(rows)
+            await self._clock.sleep(PAUSE)
+        return total
+
+    def _old(self, now: datetime) -> list[tuple[int, str]]:
+        log = self._log
+
+        def work(reader: Reader) -> list[tuple[int, str]]:
+            # The oldest event is looked at first: most seconds end there.
+            found = reader.all(OLD, (log.trimmed, format_datetime(now - KEPT), CHUNK))
+            for topic in () if found else log.standard_volume:
+                found = reader.all(OLD_OF_TOPIC, (topic, format_datetime(now - KEPT_STANDARD_VOLUME), CHUNK))
+                if found:
+                    break
+            return [(row[0], row[1]) for row in found]
+
+        return self._db.read_now(work)
+
+    def _removal(self, rows: Sequence[tuple[int, str]]) -> Callable[[Tx], None]:
+        return lambda tx: self._log.trim(tx, rows)
