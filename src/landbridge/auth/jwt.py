@@ -84,7 +84,7 @@ def seconds(value: object) -> float | None:
         found = float(value)
     except ValueError:
         return None
-    return found if 0 <= found < 1e12 else None
+    return found if 0 <= found < 1e15 else None  # the Salesforce CLI sends milliseconds
 
 
 def public_key(text: str) -> str:
