@@ -101,6 +101,22 @@ def test_the_expiry_may_be_text(shop: RunningOrg, key: rsa.RSAPrivateKey) -> Non
     assert token(shop, grant_type=JWT_BEARER, assertion=text).status == 200
 
 
+@ledger("auth.private-key-jwt", "documented", "auth.md section 5, token_endpoint_auth_methods_supported")
+def test_an_app_proves_itself_with_its_key(shop: RunningOrg, key: rsa.RSAPrivateKey) -> None:
+    here = f"http://127.0.0.1:{shop.port}/services/oauth2/token"
+
+    def ask(**changed: Any) -> Reply:
+        claims = {"iss": "shop", "sub": "shop", "aud": here, "exp": shop.door.server.clock.epoch() + 60, **changed}
+        return token(
+            shop, grant_type="client_credentials", client_assertion=jwt.encode(claims, key, algorithm="RS256"),
+            client_assertion_type="urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        )  # fmt: skip
+
+    assert works(shop, ask().json["access_token"])
+    for changed in ({"sub": "other"}, {"aud": "https://evil.example.com"}, {"exp": 1}, {"iss": "other"}):
+        assert ask(**changed).json["error"] == "invalid_client"
+
+
 # --- authorization code --------------------------------------------------------------------------------------------
 
 
@@ -176,6 +192,7 @@ def test_what_an_app_asks_wrongly_is_told_to_its_callback(browser: Browser, quer
     ("callback", "shown"),
     [
         ("http://localhost/callback", True), ("http://localhost:54321/callback", True),
+        ("http://localhost/callback?", False), ("http://localhost:54321/callback?", False),
         ("http://localhost:54321/callback/", False), ("http://localhost:54321/callback?x=1", False),
         ("http://127.0.0.1/callback", False), ("https://localhost/callback", False), ("http://evil.example.com/callback", False),
         ("http://localhost.evil.example.com/callback", False), ("http://localhost@evil.example.com/callback", False),

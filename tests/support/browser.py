@@ -39,7 +39,9 @@ class Browser:
     flow: str = ""
 
     def get(self, path: str, **query: str) -> Reply:
-        return self._kept(self.org.request("GET", f"{path}?{urlencode(query)}", token=None, headers=self._sent()))
+        return self._kept(
+            self.org.request("GET", f"{path}?{urlencode(query)}" if query else path, token=None, headers=self._sent())
+        )
 
     def submit(self, path: str = "/services/oauth2/authorize", *, origin: str | None = "", **fields: str) -> Reply:
         """Answer the form of the page shown last."""

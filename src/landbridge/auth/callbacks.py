@@ -43,8 +43,11 @@ def allowed(registered: Iterable[str], asked: str) -> bool:
 
 def _same_but_port(registered: str, asked: str) -> bool:
     one, other = urlsplit(registered), urlsplit(asked)
-    return one.scheme == other.scheme == "http" and one.hostname in LOOPBACK and _rest(one) == _rest(other)
+    if not one.scheme == other.scheme == "http" or one.hostname not in LOOPBACK or one.hostname != other.hostname:
+        return False
+    return _behind(registered, one) == _behind(asked, other)
 
 
-def _rest(parts: SplitResult) -> tuple[str | None, str, str]:
-    return parts.hostname, parts.path, parts.query
+def _behind(url: str, parts: SplitResult) -> str:
+    """All behind host and port, as it is written."""
+    return url[len(parts.scheme) + 3 + len(parts.netloc) :]

@@ -32,6 +32,7 @@ from landbridge.ids import RecordId
 from landbridge.storage import Database, Tx, Unit
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LOGIN_HOSTS = ("https://login.salesforce.com", "https://test.salesforce.com")
 """Audiences of a JWT that every org accepts, besides its own URL."""
 ID_TOKEN_SECONDS = 120
@@ -123,6 +124,8 @@ class Grants:
 
     async def app(self, request: TokenRequest, *, secret: bool = True) -> App:
         """The app that asks. Raises OAuthError for an unknown one or a wrong secret. A public app has no secret to show."""
+        if "client_assertion" in request.form:
+            return await self._asserted_app(request)
         app = await self.known_app(request.client_id)
         needed = secret and not app.public
         if needed or request.client_secret:
@@ -142,6 +145,26 @@ class Grants:
             app = await self._db.read(lambda reader: self._apps.find(reader, asked))
         if app is None:
             raise OAuthError("invalid_client_id", "client identifier invalid")
+        return app
+
+    async def _asserted_app(self, request: TokenRequest) -> App:
+        """An app that proves itself with its key instead of a secret (`private_key_jwt`, OpenID Connect Core section 9)."""
+        failed = OAuthError("invalid_client", "invalid client credentials")
+        try:
+            token = jwt.read(request.need("client_assertion"))
+            issuer = token.claims.get("iss")
+            app = await self.known_app(issuer if isinstance(issuer, str) else None)
+            if request.form.get("client_assertion_type") != CLIENT_ASSERTION or app.certificate is None:
+                raise failed
+            claims = token.verified(app.certificate)
+        except jwt.BadToken:
+            raise failed from None
+        expires = jwt.seconds(claims.get("exp"))
+        here = {request.base_url, request.instance_url, f"{request.base_url}/services/oauth2/token", *LOGIN_HOSTS}
+        if claims.get("sub") != issuer or _audiences(claims).isdisjoint(here):
+            raise failed
+        if request.client_id not in (None, issuer) or expires is None or expires <= self._clock.epoch():
+            raise failed
         return app
 
     # --- grants without a page -----------------------------------------------------------------------------------
@@ -180,11 +203,7 @@ class Grants:
         return await self._reply(request, _Granted(app, user_id, _without_refresh(app)), _MODERN)
 
     def _check_claims(self, claims: Mapping[str, Any], request: TokenRequest) -> None:
-        audience = claims.get("aud")
-        named = {
-            one.rstrip("/") for one in (audience if isinstance(audience, list) else [audience]) if isinstance(one, str)
-        }
-        if named.isdisjoint({*LOGIN_HOSTS, request.base_url, request.instance_url}):
+        if _audiences(claims).isdisjoint({*LOGIN_HOSTS, request.base_url, request.instance_url}):
             raise OAuthError("invalid_grant", "Audience validation failed")
         expires, now = jwt.seconds(claims.get("exp")), self._clock.epoch()
         if expires is None or expires <= now:
@@ -405,6 +424,11 @@ def proves(challenge: str | None, verifier: str | None) -> bool:
         return challenge is None and verifier is None
     made = jwt.encode(sha256(verifier.encode("utf-8", "surrogatepass")).digest())
     return hmac.compare_digest(made.encode(), challenge.encode())
+
+
+def _audiences(claims: Mapping[str, Any]) -> set[str]:
+    audience = claims.get("aud")
+    return {one.rstrip("/") for one in (audience if isinstance(audience, list) else [audience]) if isinstance(one, str)}
 
 
 def _without_refresh(app: App) -> str:
