@@ -21,7 +21,26 @@ KEEP = frozenset({"OwnerId", "CreatedById", "LastModifiedById", "MasterRecordId"
                   "UserRoleId", "UserLicenseId"})  # fmt: skip
 
 # The catalogue's own views; nobody writes them.
-VIEWS = frozenset({"EntityDefinition", "FieldDefinition"})
+VIEWS = frozenset({"EntityDefinition", "FieldDefinition", "EventBusSubscriber", "PlatformEventChannel",
+                   "PlatformEventChannelMember"})  # fmt: skip
+
+# Prefixes that the facts lack: seen in recordings (events-channel, events-channel-member).
+PREFIXES = {"PlatformEventChannel": "0YL", "PlatformEventChannelMember": "0v8"}
+
+_TEXT = {"type": "string", "length": 255, "createable": False, "updateable": False}
+_COUNT = {"type": "int", "createable": False, "updateable": False}
+# Fields that the facts lack. Of EventBusSubscriber they are ours: how far a subscription is, beyond the platform's Position.
+MORE = {
+    "PlatformEventChannel": [{"name": "MasterLabel", "label": "Master Label", **_TEXT}],
+    "PlatformEventChannelMember": [{"name": "FilterExpression", "label": "Filter Expression", **_TEXT}],
+    "EventBusSubscriber": [
+        {"name": "ReadTo", "label": "Read To", **_COUNT},
+        {"name": "DoneTo", "label": "Done To", **_COUNT},
+        {"name": "OldestOpen", "label": "Oldest Open", **_COUNT},
+        {"name": "LagEvents", "label": "Lag in Events", **_COUNT},
+        {"name": "LagSeconds", "label": "Lag in Seconds", **_COUNT},
+    ],
+}
 
 # A reference that no describe calls one: it holds a DurableId.
 LINKS = {
@@ -67,6 +86,8 @@ def _object(fact: dict[str, Any], relations: dict[tuple[str, str], dict[str, Any
     }
     if fact.get("keyPrefix") is not None:
         head["keyPrefix"] = fact["keyPrefix"]
+    elif fact["name"] in PREFIXES:
+        head["keyPrefix"] = PREFIXES[fact["name"]]
     elif fact["name"] in STATUSES:
         head["keyPrefix"] = STATUS_PREFIX
     if fact["name"] in VIEWS:
@@ -76,7 +97,8 @@ def _object(fact: dict[str, Any], relations: dict[tuple[str, str], dict[str, Any
         head["supportsRecordTypes"] = True
     lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}," for key, value in head.items()]
     fields = ",\n".join(
-        "  " + json.dumps(_field(fact["name"], f, relations), ensure_ascii=False) for f in fact["fields"]
+        "  " + json.dumps(_field(fact["name"], f, relations), ensure_ascii=False)
+        for f in (*fact["fields"], *MORE.get(fact["name"], ()))
     )
     return "{\n" + "\n".join(lines) + '\n "fields": [\n' + fields + "\n ]\n}\n"
 

@@ -20,7 +20,8 @@ from landbridge.chance import Chance
 from landbridge.clock import Clock
 from landbridge.config import Settings
 from landbridge.delivery import SqlQueue
-from landbridge.events import Channels, Publisher, Retention, SQLEventLog, Subscriptions, changes
+from landbridge.errors import LandbridgeError, SalesforceError
+from landbridge.events import Publisher, Retention, Selection, SQLEventLog, Subscriptions, changes
 from landbridge.faults import Switchboard
 from landbridge.flows import Crossing, Parts
 from landbridge.ids import RecordId
@@ -47,6 +48,7 @@ MIGRATIONS = (
     Migration(4, auth.DOORS),
     Migration(5, records.BLOB_TABLES),
     Migration(6, (*delivery.TABLES, *flows.TABLES)),
+    Migration(7, events.SELECTION),
 )
 SYSTEM_OBJECTS = (*callouts.OBJECTS, *delivery.OBJECTS)
 """Objects that rooms register over their own tables: read-only, made and upgraded like the standard ones."""
@@ -82,6 +84,7 @@ class Server:
     events: SQLEventLog
     publisher: Publisher
     subscriptions: Subscriptions
+    selection: Selection
     credentials: Credentials
     seal: Seal
     callouts: Callouts
@@ -150,12 +153,13 @@ class Server:
         self.limits = Limits(self.clock, self.settings.daily_api_requests, self.settings.hourly_published_events)
         self.limits.load(self.db.read_now(lambda reader: reader))
         self.numbers = Numbers()
-        self.events = SQLEventLog(self.db, lambda: self.catalog, self.clock)
-        self.subscriptions = Subscriptions()
+        self.events = SQLEventLog(self.db, lambda: self.catalog, self.clock, self._filter)
+        self.subscriptions = Subscriptions(self.numbers)
+        self.selection = Selection(self.events, self.numbers)
         self.store = Store(self.numbers, lambda: self.events.captured, self._publish)
         self.publisher = Publisher(
             self.events, lambda entity, access, given: event_values(self.store.shape(entity), access, given), self.limits,
-            self.chance.uuid,
+            self.chance.uuid, self.selection.key_of,
         )  # fmt: skip
         self.bin = Bin(self.store)
         self.front = Front()
@@ -170,6 +174,9 @@ class Server:
             user = tx.unit.user_id or self.org.admin_id
             drafts = changes.drafts(capture(tx.changes, selected), tx, user, self.events, self.chance.uuid)
             self.events.append(tx, drafts)
+
+    def _filter(self, text: str, entity: str) -> soql.Predicate:
+        return soql.predicate(text, lambda names: self.events.schemas.path(entity, names))
 
     def _publish(self, tx: Tx, access: Access, entity: Entity, given: Mapping[str, Any]) -> RecordId:
         return RecordId(self.publisher.publish(tx, access, entity, given))
@@ -261,7 +268,7 @@ class Server:
                 lambda tx: self.callouts.store.take_source(tx, source.credentials, admin_id), Unit("source")
             )
             self.notes.append(source.summary())
-        self._open_channels()
+        await self.db.write(self._select, Unit("selection"))
         for path in self.settings.seed:
             from landbridge.records import seed
 
@@ -285,13 +292,19 @@ class Server:
             if self.settings.reload:
                 self.crossing.watch()
 
-    def _open_channels(self) -> None:
-        members: tuple[events.Member, ...] = ()
-        custom: tuple[tuple[str, str], ...] = ()
-        if self.source is not None:
-            members = tuple(events.Member(m.channel, m.entity, m.filter) for m in self.source.members)
-            custom = tuple((name, "data") for name in self.source.channels)
-        self.events.channels = Channels(members, custom).with_captured(self.settings.capture)
+    def _select(self, tx: Tx) -> None:
+        """Take the channel members of the source and of `--capture` into the selection that is kept."""
+        source = self.source
+        if source is not None:
+            members = [events.Member(m.channel, m.entity, m.filter) for m in source.members]
+            refused = self.selection.take(tx, source.channels, members, source.partition_keys)
+            self.notes += [f"NOT understood: {line}" for line in refused]
+        for name in self.settings.capture:
+            try:
+                self.selection.capture(tx, name)
+            except SalesforceError as error:
+                raise LandbridgeError(f"--capture {name}: {error.message}.") from error
+        self.selection.load(tx)
 
     def _take_source(self, tx: Tx, source: Source) -> Catalog:
         from landbridge.records import seed

@@ -5,18 +5,21 @@ Events: one ordered, replayable log beside the data, platform events and change 
 look), `changes` (a record's change as an event), `publish`, `channels` (what is captured), `subscriptions`, `retention`.
 """
 
-from landbridge.events import channels, log, schemas, subscriptions
+from landbridge.events import log, schemas, selection, subscriptions
 from landbridge.events.channels import Channels, Member
 from landbridge.events.log import EventLog, ReplayIdInvalid, SQLEventLog
 from landbridge.events.model import ChangeHeader, Draft, Event
 from landbridge.events.publish import Publisher
 from landbridge.events.retention import Retention
+from landbridge.events.selection import Selection
 from landbridge.events.subscriptions import Subscription, Subscriptions
 from landbridge.events.topics import Topic, Topics
 
-TABLES = (*log.TABLES, *schemas.TABLES, *channels.TABLES, *subscriptions.TABLES)
+TABLES = (*log.TABLES, *schemas.TABLES, *subscriptions.TABLES)
+SELECTION = (*selection.TABLES, *subscriptions.VIEW)
+"""What came a migration later: channels and their members, partition keys, what SOQL sees of them and of subscriptions."""
 
 __all__ = [
     "TABLES", "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Member", "Publisher", "ReplayIdInvalid", "Retention",
-    "SQLEventLog", "Subscription", "Subscriptions", "Topic", "Topics",
+    "SQLEventLog", "Selection", "Subscription", "Subscriptions", "Topic", "Topics",
 ]  # fmt: skip

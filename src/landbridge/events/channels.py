@@ -1,20 +1,14 @@
 """
-Channels: which entities are captured and which custom channels show which of them.
-
-Rows of the platform's own objects, so that SOQL sees them: PlatformEventChannel and PlatformEventChannelMember.
-`--capture` of a run is laid over them and not kept.
+Channels: which entities are captured and which custom channels show which of them, as a value. `selection` keeps and changes it.
 
 Source: `metadata.md` section 3, `events.md` sections 1 and 5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from landbridge.events.model import captured_object, change_entity
-
-TABLES = ()
+from landbridge.events.model import captured_object
 
 DEFAULT = "ChangeEvents"
 """The channel of every selected object: `/data/ChangeEvents`."""
@@ -42,11 +36,3 @@ class Channels:
         """The objects whose changes are announced, in lower case."""
         found = (captured_object(member.entity) for member in self.members)
         return frozenset(name.lower() for name in found if name is not None)
-
-    def with_captured(self, objects: Iterable[str]) -> Channels:
-        """Also these objects on the default channel."""
-        mine = {member.entity.lower() for member in self.members if member.channel == DEFAULT}
-        added = tuple(
-            Member(DEFAULT, entity) for name in objects if (entity := change_entity(name)).lower() not in mine
-        )
-        return Channels((*self.members, *added), self.custom)

@@ -332,6 +332,23 @@ class Schemas:
             self._newest[entity] = self._by_id[schema.id] = schema
         return schema
 
+    def path(self, entity: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
+        """
+        Where events of an entity have a field, named as a filter does, whatever its case: `LastName` or `Name.LastName`
+        of a contact is ("Name", "LastName"). None for a field that is none.
+        """
+        wanted = ".".join(names).lower()
+        sobject = captured_object(entity) if entity.endswith(CHANGE_SUFFIX) else None
+        if sobject is None:
+            found = self._fresh().get(entity)
+            field = None if found is None else found.field(wanted)
+            return None if field is None or not field.custom else (field.name,)
+        for column, (name, part) in self.shape(sobject).columns.items():
+            path = (name,) if part is None else (name, part)
+            if wanted in (column.lower(), ".".join(path).lower()):
+                return path
+        return None
+
     def keep(self, tx: Tx, schema: Schema) -> None:
         """Make sure the database has a schema that an event is written with."""
         if schema.id in self._kept:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from landbridge.schema import Numbers
 from landbridge.storage import Reader, Tx
 
 TABLES = (
@@ -21,9 +22,33 @@ TABLES = (
     "retries INTEGER NOT NULL DEFAULT 0, last_error TEXT, moved TEXT NOT NULL) WITHOUT ROWID",
 )
 
+VIEW = (
+    "ALTER TABLE lb_subscription ADD COLUMN id TEXT",
+    'DROP TABLE IF EXISTS "EventBusSubscriber"',
+    # Lag is counted along the index (topic, id); a channel counts the topics of its members.
+    """CREATE VIEW "EventBusSubscriber" AS
+       WITH reads AS (
+           SELECT s.*, m.topic AS entity_topic FROM lb_subscription s JOIN lb_channel_member m
+           ON m.channel = substr(s.topic, 7 + (s.topic LIKE '/event/%'))
+           UNION ALL SELECT s.*, s.topic FROM lb_subscription s
+           WHERE substr(s.topic, 7 + (s.topic LIKE '/event/%')) NOT IN (SELECT channel FROM lb_channel_member)),
+       behind AS (
+           SELECT r.name, count(e.id) AS events, min(e.created) AS oldest,
+                  max((SELECT max(id) FROM lb_event t WHERE t.topic = r.entity_topic)) AS tip
+           FROM reads r LEFT JOIN lb_event e ON e.topic = r.entity_topic AND e.id > r.done_to GROUP BY r.name)
+       SELECT s.id AS "Id", substr(s.id, 1, 15) AS "ExternalId", s.name AS "Name", s.kind AS "Type",
+              substr(s.topic, 7 + (s.topic LIKE '/event/%')) AS "Topic", s.done_to AS "Position", b.tip AS "Tip",
+              s.retries AS "Retries", s.last_error AS "LastError", s.state AS "Status", 0 AS "IsPartitioned",
+              s.read_to AS "ReadTo", s.done_to AS "DoneTo", s.oldest_open AS "OldestOpen", b.events AS "LagEvents",
+              coalesce(max(0, lb_now() - unixepoch(substr(b.oldest, 1, 19))), 0) AS "LagSeconds",
+              row_number() OVER (ORDER BY s.name) AS rowid
+       FROM lb_subscription s JOIN behind b ON b.name = s.name""",
+)
+
 _COLUMNS = "name, kind, topic, state, read_to, done_to, oldest_open, retries, last_error"
 ENSURE = """
-    INSERT INTO lb_subscription (name, kind, topic, state, read_to, done_to, moved) VALUES (?1, ?2, ?3, 'Running', ?4, ?4, ?5)
+    INSERT INTO lb_subscription (name, kind, topic, state, read_to, done_to, moved, id)
+    VALUES (?1, ?2, ?3, 'Running', ?4, ?4, ?5, ?6)
     ON CONFLICT (name) DO NOTHING
 """
 GET = f"SELECT {_COLUMNS} FROM lb_subscription WHERE name = ?"
@@ -54,12 +79,22 @@ class Subscription(msgspec.Struct, frozen=True):
     last_error: str | None = None
 
 
+PREFIX = "0Cd"
+
+
 class Subscriptions:
-    """The table of them; no state of its own."""
+    """The table of them; no state of its own. `numbers` gives ids to new ones, for SOQL."""
+
+    def __init__(self, numbers: Numbers | None = None) -> None:
+        self._numbers = numbers
 
     def ensure(self, tx: Tx, name: str, kind: str, topic: str, start: int) -> Subscription:
         """The subscription of that name, made with its position after the replay id `start` when it is new."""
-        tx.run(ENSURE, (name, kind, topic, start, tx.stamp))
+        found = self.get(tx, name)
+        if found is not None:
+            return found
+        own_id = None if self._numbers is None else self._numbers.id(tx, PREFIX)
+        tx.run(ENSURE, (name, kind, topic, start, tx.stamp, own_id))
         found = self.get(tx, name)
         assert found is not None
         return found

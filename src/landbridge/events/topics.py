@@ -93,7 +93,7 @@ class Topics:
         self.catalog = catalog
         self.channels = channels
         self._schema_id = schema_id
-        self._compile = compile_filter
+        self.compile = compile_filter
         self._known: dict[str, Topic | None] = {}
 
     def get(self, name: str) -> Topic | None:
@@ -152,7 +152,7 @@ class Topics:
                 continue
             entity = self.member_entity(member)
             if entity is not None:
-                found[topic_of(entity)] = None if member.filter is None else self._compile(member.filter, entity)
+                found[topic_of(entity)] = None if member.filter is None else self.compile(member.filter, entity)
         return found
 
     def member_entity(self, member: Member) -> str | None:

@@ -57,17 +57,19 @@ def _still_pointing(field: Field, kept: Field) -> Field:
 
 
 def create_all(tx: Tx, catalog: Catalog) -> None:
-    """Make the tables of a whole catalogue in an empty database."""
+    """Make the tables of a whole catalogue in an empty database; not those that a migration has made as views."""
+    views = {row[0] for row in tx.all(SQLITE.views)}
     for entity in catalog:
-        if entity.sobject.kind is not Kind.EVENT:
+        if entity.sobject.kind is not Kind.EVENT and entity.name not in views:
             for statement in create(entity, SQLITE):
                 tx.run(statement)
 
 
 def add_missing(tx: Tx, catalog: Catalog) -> None:
     """After an upgrade: make the tables and columns that this release has and the file has not."""
+    views = {row[0] for row in tx.all(SQLITE.views)}
     for entity in catalog:
-        if entity.sobject.kind is Kind.EVENT:
+        if entity.sobject.kind is Kind.EVENT or entity.name in views:
             continue
         present = {row[0].lower() for row in tx.all(SQLITE.columns, (entity.name,))}
         if not present:

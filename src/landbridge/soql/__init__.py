@@ -9,6 +9,7 @@ from landbridge.soql.explain import explain
 from landbridge.soql.locators import TABLES
 from landbridge.soql.moments import Asked
 from landbridge.soql.parse import parse
+from landbridge.soql.predicate import Predicate, predicate
 from landbridge.soql.run import Cursor, Front, Page, Row, query_json, recent, resume, row, run
 from landbridge.soql.viewed import viewed
 
@@ -19,6 +20,7 @@ __all__ = [
     "Cursor",
     "Front",
     "Page",
+    "Predicate",
     "Row",
     "Statement",
     "bind",
@@ -27,6 +29,7 @@ __all__ = [
     "explain",
     "locators",
     "parse",
+    "predicate",
     "query_json",
     "recent",
     "resume",

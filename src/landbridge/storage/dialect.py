@@ -16,8 +16,12 @@ class Dialect:
     real: str
     columns: str
     """A query for the column names of the table given as its one parameter."""
+    views: str
+    """A query for the names of all views."""
     local: str
     """A function of a stored datetime and the name of a time zone: the local time in the same form."""
+    now: str
+    """A function without arguments: the org's moment in whole seconds since 1970, for views."""
 
     def local_time(self, expression: str, zone: str) -> str:
         """A stored datetime as local time, by SQL."""
@@ -31,7 +35,9 @@ SQLITE = Dialect(
     integer="INTEGER",
     real="REAL",
     columns="SELECT name FROM pragma_table_info(?)",
+    views="SELECT name FROM sqlite_schema WHERE type = 'view'",
     local="lb_local",
+    now="lb_now",
 )
 
 

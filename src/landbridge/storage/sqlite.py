@@ -414,7 +414,12 @@ class SQLiteDatabase:
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         connection.create_scalar_function(SQLITE.local, _local, 2, deterministic=True)
+        # The org's moment for views; innocuous, or a view may not call it while schemas are not trusted.
+        connection.create_scalar_function(SQLITE.now, self._whole_second, 0, flags=apsw.SQLITE_INNOCUOUS)
         return connection
+
+    def _whole_second(self, *_: Any) -> int:
+        return int(self.clock.epoch())
 
     # --- reading -----------------------------------------------------------------------------------------------
 

@@ -59,12 +59,15 @@ class Source:
 
     objects: tuple[SObject, ...] = ()
     records: tuple[MetadataRecord, ...] = ()
-    channels: tuple[str, ...] = ()
+    channels: tuple[tuple[str, str, str], ...] = ()
+    """Custom channels: name, type (`data` or `event`), label."""
     members: tuple[ChannelMember, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     credentials: tuple[dict[str, Any], ...] = ()
     """Named credentials as `callouts.store` takes them: plain values with a `name`."""
     findings: tuple[Finding, ...] = ()
+    partition_keys: tuple[str, ...] = ()
+    """Of PlatformEventSubscriberConfigs: `EventUuid` or `Event__e.Field__c`."""
 
     @property
     def captured(self) -> tuple[str, ...]:
@@ -142,7 +145,8 @@ class _Reader:
         self._value_sets: dict[str, tuple[PicklistValue, ...]] = {}
         self._records: list[MetadataRecord] = []
         self._members: list[ChannelMember] = []
-        self._channels: list[str] = []
+        self._channels: list[tuple[str, str, str]] = []
+        self._partition_keys: list[str] = []
         self._endpoints: list[Endpoint] = []
         self._named: dict[str, tuple[Path, Element]] = {}
         self._external: dict[str, Element] = {}
@@ -171,6 +175,7 @@ class _Reader:
             "object": self._object, "field": self._field, "recordType": self._record_type,
             "validationRule": self._validation_rule, "globalValueSet": self._value_set, "md": self._record,
             "platformEventChannel": self._channel, "platformEventChannelMember": self._member,
+            "platformEventSubscriberConfig": self._subscriber_config,
             "remoteSite": self._remote_site, "namedCredential": self._named_credential,
             "externalCredential": self._external_credential,
         }.get(kind)  # fmt: skip
@@ -220,7 +225,7 @@ class _Reader:
 
     def _channel(self, path: Path, root: Element) -> None:
         name = path.name.split(".")[0]
-        self._channels.append(name)
+        self._channels.append((name, root.get("channelType") or "data", root.get("label")))
         self._findings.add(path, root.line, Severity.UNDERSTOOD, f"channel {name}")
 
     def _member(self, path: Path, root: Element) -> None:
@@ -229,7 +234,17 @@ class _Reader:
             root.get("eventChannel"), root.get("selectedEntity"), enriched, root.get("filterExpression") or None
         )
         self._members.append(member)
+        if enriched:
+            what = f"enriched fields of {member.entity} on {member.channel} (Landbridge sends events without them)"
+            self._findings.add(path, root.line, Severity.REFUSED, what)
         self._findings.add(path, root.line, Severity.UNDERSTOOD, f"{member.entity} on channel {member.channel}")
+
+    def _subscriber_config(self, path: Path, root: Element) -> None:
+        name = path.name.split(".")[0]
+        if root.get("partitionKey"):
+            self._partition_keys.append(root.get("partitionKey"))
+        what = f"partition key of {name}; batch size, user and number of partitions are Apex's"
+        self._findings.add(path, root.line, Severity.UNDERSTOOD, what)
 
     def _remote_site(self, path: Path, root: Element) -> None:
         name = root.get("fullName") or path.name.split(".")[0]
@@ -266,7 +281,7 @@ class _Reader:
         named = tuple(self._credentials())
         return Source(
             tuple(made), tuple(self._records), tuple(self._channels), tuple(self._members), tuple(self._endpoints), named,
-            tuple(self._findings.all),
+            tuple(self._findings.all), partition_keys=tuple(self._partition_keys),
         )  # fmt: skip
 
     def _make(self, name: str, found: _Object) -> SObject | None:
