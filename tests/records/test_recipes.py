@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from hypothesis import given, settings
@@ -66,3 +67,13 @@ def test_recipes_do_not_grow_without_bound() -> None:
             prepare(shape, PLAIN, {first: None, second.upper(): None, "attributes": {}}, creating=False)
 
     assert len(shape.recipes[False]) <= 256
+
+
+@given(number=st.one_of(st.floats(-1e15, 1e15, allow_nan=False), st.integers(-(10**6), 10**6).map(lambda n: n / 2)))
+def test_numbers_without_decimals_are_rounded_half_up_as_their_text_says(number: float) -> None:
+    revenue = SHAPES["Account"].fields["AnnualRevenue"]
+    assert revenue.scale == 0
+
+    stored = prepare(SHAPES["Account"], PLAIN, {"AnnualRevenue": number}, creating=False).columns["AnnualRevenue"]
+
+    assert stored == float(Decimal(repr(number)).quantize(Decimal(1), ROUND_HALF_UP))

@@ -142,13 +142,18 @@ class Store:
         if record_id is None:
             assert shape.entity.key_prefix is not None
             record_id = self.numbers.id(tx, shape.entity.key_prefix)
-        row: dict[str, Any] = {"Id": record_id, **shape.defaults, **prepared.columns}
-        self._fill(tx, access, shape, row)
+        # No create can give what is stamped: those fields are not createable.
+        stamped = shape.stamped(tx.stamp, access.user_id)
+        row: dict[str, Any] = {"Id": record_id, **shape.defaults, **stamped, **prepared.columns}
+        self._complete(tx, access, shape, row)
         return row
 
     def _fill(self, tx: Tx, access: Access, shape: Shape, row: dict[str, Any]) -> None:
         """What a create does not say: stamps, owner, auto-numbers, names."""
         row.update(shape.stamped(tx.stamp, access.user_id))
+        self._complete(tx, access, shape, row)
+
+    def _complete(self, tx: Tx, access: Access, shape: Shape, row: dict[str, Any]) -> None:
         if shape.has_owner and row.get("OwnerId") is None:
             row["OwnerId"] = access.user_id
         for field in shape.auto_numbers:
@@ -310,7 +315,7 @@ class Store:
             return [SaveResult(None, (error,)) for _ in rows]
         results: list[SaveResult | None] = []
         run: list[tuple[int, dict[str, Any]]] = []
-        sql = ""
+        sql, recipe = "", None
         for given in rows:
             try:
                 prepared = prepare(shape, access, given, creating=True)
@@ -320,10 +325,12 @@ class Store:
             except SalesforceError as error:
                 results.append(SaveResult(None, (error,)))
                 continue
-            needed = shape.insert(tuple(row))
-            if needed is not sql:
-                self._put_run(tx, shape, sql, run, results)
-                sql = needed
+            if prepared.recipe is None or prepared.recipe is not recipe:
+                recipe = prepared.recipe
+                needed = shape.insert(tuple(row))
+                if needed is not sql:
+                    self._put_run(tx, shape, sql, run, results)
+                    sql = needed
             run.append((len(results), row))
             results.append(None)
         self._put_run(tx, shape, sql, run, results)

@@ -49,6 +49,19 @@ Writer = Callable[[Any], Any]
 """From a JSON value (never None) to its stored form."""
 
 
+class Recipe(msgspec.Struct, frozen=True):
+    """
+    What `prepare` does with records of one set of keys, none of which is refused whatever its value.
+
+    `steps` has for each key its column, its writer (None for `attributes`) and its field where that can't be null; `references`
+    and `required` are the fields among them that need a further look.
+    """
+
+    steps: tuple[tuple[str, Writer | None, Field | None], ...]
+    references: tuple[Field, ...]
+    required: tuple[str, ...]
+
+
 class Prepared(msgspec.Struct):
     """
     Checked values of one record: `columns` ready to store; `references` to be looked for inside the unit; `parents` to be
@@ -60,6 +73,8 @@ class Prepared(msgspec.Struct):
     parents: list[tuple[Field, str | None, str, Any]] = []
     blobs: dict[str, Blob | None] = {}
     """By field name: bytes to be kept beside the row, or None where a field is cleared."""
+    recipe: Recipe | None = None
+    """What it was made by: records of one recipe have the same columns."""
 
 
 def prepare(shape: Shape, access: Access, given: Mapping[str, Any], *, creating: bool) -> Prepared:
@@ -102,19 +117,6 @@ def prepare(shape: Shape, access: Access, given: Mapping[str, Any], *, creating:
     if creating:
         _require(shape, prepared)
     return prepared
-
-
-class Recipe(msgspec.Struct, frozen=True):
-    """
-    What `prepare` does with records of one set of keys, none of which is refused whatever its value.
-
-    `steps` has for each key its column, its writer (None for `attributes`) and its field where that can't be null; `references`
-    and `required` are the fields among them that need a further look.
-    """
-
-    steps: tuple[tuple[str, Writer | None, Field | None], ...]
-    references: tuple[Field, ...]
-    required: tuple[str, ...]
 
 
 RECIPES = 256
@@ -163,7 +165,7 @@ def _follow(shape: Shape, recipe: Recipe, given: Mapping[str, Any]) -> Prepared:
         if stored is None and strict is not None:
             stored = _null(shape, strict)
         columns[name] = stored
-    prepared = Prepared(columns)
+    prepared = Prepared(columns, recipe=recipe)
     for found in recipe.references:
         if columns[found.name] is not None:
             prepared.references.append((found, columns[found.name]))
@@ -362,6 +364,9 @@ def _number(found: Field) -> Writer:
             raise _out_of_range(found, number)
         if number.is_integer() or scale >= 15 or round(number, scale) == number:
             return number
+        if scale == 0:  # exact: what is behind the point of a double can be told without its decimal text
+            whole = int(number)
+            return float(whole if abs(number - whole) < 0.5 else whole + (1 if number > 0 else -1))
         return float(Decimal(repr(number)).quantize(unit, ROUND_HALF_UP))
 
     return write
