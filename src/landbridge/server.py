@@ -21,7 +21,7 @@ from landbridge.clock import Clock
 from landbridge.config import Settings
 from landbridge.delivery import SqlQueue
 from landbridge.errors import LandbridgeError, SalesforceError
-from landbridge.events import Publisher, Retention, Selection, SQLEventLog, Subscriptions, changes
+from landbridge.events import ManagedSubscriptions, Publisher, Retention, Selection, SQLEventLog, Subscriptions, changes
 from landbridge.faults import Switchboard
 from landbridge.flows import Crossing, Parts
 from landbridge.ids import RecordId
@@ -49,6 +49,7 @@ MIGRATIONS = (
     Migration(5, records.BLOB_TABLES),
     Migration(6, (*delivery.TABLES, *flows.TABLES)),
     Migration(7, events.SELECTION),
+    Migration(8, events.MANAGED),
 )
 SYSTEM_OBJECTS = (*callouts.OBJECTS, *delivery.OBJECTS)
 """Objects that rooms register over their own tables: read-only, made and upgraded like the standard ones."""
@@ -85,6 +86,7 @@ class Server:
     publisher: Publisher
     subscriptions: Subscriptions
     selection: Selection
+    managed: ManagedSubscriptions
     credentials: Credentials
     seal: Seal
     callouts: Callouts
@@ -156,6 +158,7 @@ class Server:
         self.events = SQLEventLog(self.db, lambda: self.catalog, self.clock, self._filter)
         self.subscriptions = Subscriptions(self.numbers)
         self.selection = Selection(self.events, self.numbers)
+        self.managed = ManagedSubscriptions(self.numbers)
         self.store = Store(self.numbers, lambda: self.events.captured, self._publish)
         self.publisher = Publisher(
             self.events, lambda entity, access, given: event_values(self.store.shape(entity), access, given), self.limits,
@@ -314,6 +317,7 @@ class Server:
             definitions.write(tx, after)
             genesis.put(tx, "catalog_changed", tx.stamp)
         seed.metadata_records(tx, self.numbers, after, source.records)
+        self.managed.take(tx, source.managed)
         return after
 
     # --- while it is open ----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import fastavro
 import grpc
 
 TIMEOUT = 30.0
+"""Seconds after which a test fails instead of hanging."""
 
 
 class Failure(Exception):
@@ -99,7 +100,9 @@ class Stream:
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for request in first:
             self._requests.put(request)
-        self._call = getattr(client.stub, method)(iter(self._requests.get, None), metadata=client.metadata)
+        self._call = getattr(client.stub, method)(
+            iter(self._requests.get, None), metadata=client.metadata, timeout=TIMEOUT
+        )
 
     def send(self, request: Any) -> None:
         self._requests.put(request)

@@ -45,6 +45,12 @@ def open_streams(bus: RunningOrg) -> int:
     return len(bus.door.pubsub._service._open_streams)
 
 
+def subscribed(bus: RunningOrg, number: int = 1) -> None:
+    """Wait until so many streams have a place in the log: what is published from now on is theirs."""
+    streams = bus.door.pubsub._service._open_streams
+    wait_for(lambda: sum(stream._topic is not None for stream in tuple(streams)) == number)
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_open(bus: RunningOrg) -> Iterator[None]:
     yield
@@ -85,10 +91,9 @@ def test_a_request_for_nothing(pubsub: PubSub, asked: int) -> None:
     assert (failure.code, failure.status) == ("subscription.fetch.requested.events.invalid", "INVALID_ARGUMENT")
 
 
-def test_new_events_alone_without_a_preset(pubsub: PubSub, published: list[int], texts: Any) -> None:
+def test_new_events_alone_without_a_preset(pubsub: PubSub, bus: RunningOrg, published: list[int], texts: Any) -> None:
     with pubsub.subscribe(TOPIC, 10) as stream:
-        time.sleep(0.05)
-        pubsub.topic(TOPIC)
+        subscribed(bus)
         pubsub.publish_many(TOPIC, ["new"])
 
         assert texts(stream.events(1)) == ["new"]
@@ -160,7 +165,7 @@ def test_a_quiet_topic_sends_keepalives_with_the_latest_replay_id(
     pubsub: PubSub, bus: RunningOrg, published: list[int]
 ) -> None:
     with pubsub.subscribe("/event/Now__e", 7) as stream:
-        wait_for(lambda: open_streams(bus) == 1)
+        subscribed(bus)
         (last,) = pubsub.publish_many(TOPIC, ["of another topic"])
         for _ in range(3):
             bus.door.server.clock.jump(timedelta(seconds=KEEPALIVE + 1))
@@ -172,7 +177,7 @@ def test_a_quiet_topic_sends_keepalives_with_the_latest_replay_id(
             assert response.rpc_id
         # what a keep-alive said is a place to start from
         with pubsub.subscribe(TOPIC, 1, replay_preset=pubsub.pb.CUSTOM, replay_id=response.latest_replay_id) as second:
-            wait_for(lambda: open_streams(bus) == 2)
+            subscribed(bus, 2)
             pubsub.publish_many(TOPIC, ["after"])
             assert pubsub.decode(second.events(1)[0])["Needed__c"] == "after"
 
@@ -249,7 +254,7 @@ def test_a_new_token_keeps_a_stream_alive_and_a_wrong_one_ends_it(
 def test_a_subscriber_that_stops_reading_holds_up_nobody(pubsub: PubSub, bus: RunningOrg, published: list[int]) -> None:
     large = pubsub.produce(TOPIC, {"Needed__c": "large", "Long__c": "x" * 100_000})
     with pubsub.subscribe(TOPIC, 100) as idle, pubsub.subscribe(TOPIC, 100) as brisk:
-        wait_for(lambda: open_streams(bus) == 2)
+        subscribed(bus, 2)
         for _ in range(4):  # 12 MB for one that takes none of it
             pubsub.publish(TOPIC, *[large] * 30)
             found = 0
@@ -267,12 +272,13 @@ def test_a_subscriber_that_vanishes_is_forgotten(
     stubs: tuple[ModuleType, ModuleType], bus: RunningOrg, pubsub: PubSub
 ) -> None:
     channel = grpc.insecure_channel(bus.ready["pubsub"], options=(("grpc.use_local_subchannel_pool", 1),))
-    PubSub(stubs, channel, bus.ready).subscribe(TOPIC)
+    stream = PubSub(stubs, channel, bus.ready).subscribe(TOPIC)
     wait_for(lambda: open_streams(bus) == 1)
 
     channel.close()
 
     wait_for(lambda: open_streams(bus) == 0)
+    assert stream.client is not pubsub
     pubsub.publish_many(TOPIC, ["for nobody"])
 
 
@@ -331,7 +337,7 @@ def named(schema: dict[str, Any], bitmaps: list[str]) -> list[str]:
 def test_a_change_with_its_bitmaps(pubsub: PubSub, bus: RunningOrg) -> None:
     contact = bus.create("Contact", LastName="Before", Phone="1")
     with pubsub.subscribe("/data/ContactChangeEvent", 10) as stream:
-        wait_for(lambda: open_streams(bus) == 1)
+        subscribed(bus)
         bus.data("PATCH", f"/sobjects/Contact/{contact}", {"LastName": "After", "Phone": None, "MailingCity": "Ulm"})
 
         (event,) = stream.events(1)

@@ -5,9 +5,10 @@ Events: one ordered, replayable log beside the data, platform events and change 
 look), `changes` (a record's change as an event), `publish`, `channels` (what is captured), `subscriptions`, `retention`.
 """
 
-from landbridge.events import log, schemas, selection, subscriptions
+from landbridge.events import log, managed, schemas, selection, subscriptions
 from landbridge.events.channels import Channels, Member
 from landbridge.events.log import EventLog, ReplayIdInvalid, SQLEventLog
+from landbridge.events.managed import Managed, ManagedSubscriptions
 from landbridge.events.model import ChangeHeader, Draft, Event
 from landbridge.events.publish import Publisher
 from landbridge.events.retention import Retention
@@ -19,7 +20,9 @@ TABLES = (*log.TABLES, *schemas.TABLES, *subscriptions.TABLES)
 SELECTION = (*selection.TABLES, *subscriptions.VIEW)
 """What came a migration later: channels and their members, partition keys, what SOQL sees of them and of subscriptions."""
 
+MANAGED = managed.TABLES
+
 __all__ = [
-    "TABLES", "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Member", "Publisher", "ReplayIdInvalid", "Retention",
-    "SQLEventLog", "Selection", "Subscription", "Subscriptions", "Topic", "Topics",
+    "MANAGED", "TABLES", "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Managed", "ManagedSubscriptions", "Member",
+    "Publisher", "ReplayIdInvalid", "Retention", "SQLEventLog", "Selection", "Subscription", "Subscriptions", "Topic", "Topics",
 ]  # fmt: skip

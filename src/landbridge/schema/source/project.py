@@ -66,6 +66,8 @@ class Source:
     credentials: tuple[dict[str, Any], ...] = ()
     """Named credentials as `callouts.store` takes them: plain values with a `name`."""
     findings: tuple[Finding, ...] = ()
+    managed: tuple[tuple[str, dict[str, str]], ...] = ()
+    """Managed event subscriptions: developer name, settings by their names in the file."""
     partition_keys: tuple[str, ...] = ()
     """Of PlatformEventSubscriberConfigs: `EventUuid` or `Event__e.Field__c`."""
 
@@ -147,6 +149,7 @@ class _Reader:
         self._members: list[ChannelMember] = []
         self._channels: list[tuple[str, str, str]] = []
         self._partition_keys: list[str] = []
+        self._managed: list[tuple[str, dict[str, str]]] = []
         self._endpoints: list[Endpoint] = []
         self._named: dict[str, tuple[Path, Element]] = {}
         self._external: dict[str, Element] = {}
@@ -176,6 +179,7 @@ class _Reader:
             "validationRule": self._validation_rule, "globalValueSet": self._value_set, "md": self._record,
             "platformEventChannel": self._channel, "platformEventChannelMember": self._member,
             "platformEventSubscriberConfig": self._subscriber_config,
+            "managedEventSubscription": self._managed_subscription,
             "remoteSite": self._remote_site, "namedCredential": self._named_credential,
             "externalCredential": self._external_credential,
         }.get(kind)  # fmt: skip
@@ -246,6 +250,11 @@ class _Reader:
         what = f"partition key of {name}; batch size, user and number of partitions are Apex's"
         self._findings.add(path, root.line, Severity.UNDERSTOOD, what)
 
+    def _managed_subscription(self, path: Path, root: Element) -> None:
+        name = path.name.split(".")[0]
+        self._managed.append((name, {element.tag: element.text.strip() for element in root.children}))
+        self._findings.add(path, root.line, Severity.UNDERSTOOD, f"managed event subscription {name}")
+
     def _remote_site(self, path: Path, root: Element) -> None:
         name = root.get("fullName") or path.name.split(".")[0]
         self._endpoints.append(Endpoint(name, root.get("url"), "remote site"))
@@ -282,6 +291,7 @@ class _Reader:
         return Source(
             tuple(made), tuple(self._records), tuple(self._channels), tuple(self._members), tuple(self._endpoints), named,
             tuple(self._findings.all), partition_keys=tuple(self._partition_keys),
+            managed=tuple(self._managed),
         )  # fmt: skip
 
     def _make(self, name: str, found: _Object) -> SObject | None:

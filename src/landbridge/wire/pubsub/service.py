@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -18,6 +18,8 @@ from landbridge.errors import Unsupported
 from landbridge.events.model import captured_object
 from landbridge.wire.pubsub import caller, eventbus_pb2
 from landbridge.wire.pubsub.frames import Frames
+from landbridge.wire.pubsub.managed import Managing
+from landbridge.wire.pubsub.managed_stream import ManagedStream
 from landbridge.wire.pubsub.publishing import PublishStream, publish
 from landbridge.wire.pubsub.refusal import Refused
 from landbridge.wire.pubsub.session import Publishing, Subscribing
@@ -56,6 +58,7 @@ class Service:
         self._log = server.events
         self._frames = Frames(self._log.avro)
         self._streams = 0
+        self._managed_now: set[str] = set()
         self._open_streams: set[Subscriber | PublishStream] = set()
 
     def stop(self) -> None:
@@ -70,6 +73,7 @@ class Service:
         return grpc.method_handlers_generic_handler(SERVICE, {
             "GetTopic": unary(self._unary(self._get_topic), pb.TopicRequest.FromString),
             "GetSchema": unary(self._unary(self._get_schema), pb.SchemaRequest.FromString),
+            "ManagedSubscribe": stream(self._streaming(self._managed), pb.ManagedFetchRequest.FromString),
             "Publish": unary(self._unary(self._publish), pb.PublishRequest.FromString),
             "PublishStream": stream(self._streaming(self._publish_stream), pb.PublishRequest.FromString),
             "Subscribe": stream(self._streaming(self._subscribe), pb.FetchRequest.FromString),
@@ -178,7 +182,7 @@ class Service:
             self._server, self._log, self._frames, state.flow, call.session, call.rpc_id, context.write
         )
 
-        def take(request: eventbus_pb2.FetchRequest) -> None:
+        async def take(request: eventbus_pb2.FetchRequest) -> None:
             start = state.request(request, clock.epoch())
             if start is not None:
                 subscriber.begin(self._topic(start.topic), start.replay)
@@ -189,6 +193,15 @@ class Service:
 
         with self._listed(subscriber):
             await subscriber.converse(requests, take)
+
+    async def _managed(self, call: Call, requests: Requests, context: Context) -> None:
+        state = Managing(self._server.clock.epoch())
+        subscriber = Subscriber(
+            self._server, self._log, self._frames, state.flow, call.session, call.rpc_id, context.write
+        )
+        stream = ManagedStream(self._server, state, subscriber, self._topic, self._managed_now, call.rpc_id)
+        with self._listed(subscriber), closing(stream):
+            await subscriber.converse(requests, stream.take)
 
     # --- publishing ----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,11 @@ class Subscriber:
         self.finished = False
         """The client has said that no more requests come: what is outstanding is sent yet."""
         self.cursor = 0
+        self.told = 0
+        """The latest replay id that a response has carried."""
+        self.owed = 0
+        """Notices that are yet to come: a stream does not end before them."""
+        self._notices: deque[bytes] = deque()
         self._topic: Topic | None = None
         self._clock = server.clock
         self._sessions = server.sessions
@@ -100,7 +106,7 @@ class Subscriber:
 
     # --- the two tasks -------------------------------------------------------------------------------------------
 
-    async def converse(self, requests: AsyncIterator[Any], take: Callable[[Any], None]) -> None:
+    async def converse(self, requests: AsyncIterator[Any], take: Callable[[Any], Awaitable[None]]) -> None:
         """Hand each request to `take` and send, until the client wants no more. Raises Refused, and what `take` raises."""
         reading = asyncio.get_running_loop().create_task(self._read(requests, take))
         try:
@@ -110,10 +116,10 @@ class Subscriber:
             self._close()
             await asyncio.gather(reading, return_exceptions=True)
 
-    async def _read(self, requests: AsyncIterator[Any], take: Callable[[Any], None]) -> None:
+    async def _read(self, requests: AsyncIterator[Any], take: Callable[[Any], Awaitable[None]]) -> None:
         try:
             async for request in requests:
-                take(request)
+                await take(request)
                 await self.send()
                 self._await_news()
             self.finished = True
@@ -131,15 +137,20 @@ class Subscriber:
                 raise Refused("service.auth.error")
             await self.send()
             now, due = self._clock.epoch(), self.flow.due()
-            if self.finished and not self.flow.pending:
+            if self.finished and not self.flow.pending and not self._notices and not self.owed:
                 return
             if self._sending or due > now:
                 self._await_news()
                 await self.wake.wait(min(due, ends) - now if due > now else BUSY)
             elif self.flow.pending:
-                await self._respond(b"", 0)
+                await self.send(keepalive=True)
             else:
                 return  # nobody asks: the stream is closed, as documented
+
+    def notify(self, notice: bytes) -> None:
+        """Send a field that is not of the events (the answer to a commit) with the next response, an empty one if need be."""
+        self._notices.append(notice)
+        self.wake.set()
 
     def fail(self, error: Exception) -> None:
         """End the stream with an error."""
@@ -148,14 +159,19 @@ class Subscriber:
 
     # --- sending -------------------------------------------------------------------------------------------------
 
-    async def send(self) -> None:
+    async def send(self, *, keepalive: bool = False) -> None:
         """Send what is there and asked for; who comes while it is being sent leaves it to the one who sends."""
         if self._sending or self._topic is None:
             return
         self._sending = True
         try:
-            while self.flow.pending and await self._some(self._topic):
-                pass
+            if keepalive:
+                await self._respond(b"", 0)
+            while True:
+                if self._notices:
+                    await self._respond(b"", 0)
+                elif not self.flow.pending or not await self._some(self._topic):
+                    return
         finally:
             self._sending = False
 
@@ -180,7 +196,9 @@ class Subscriber:
             await self._clock.sleep(strike.delay)
             if strike.error is not None:
                 raise strike.error
-        await self._write(body + tail(self.cursor, self._rpc_id, self.flow.pending))
+        self.told = self.cursor
+        response = body + tail(self.cursor, self._rpc_id, self.flow.pending)
+        await self._write(response + self._notices.popleft() if self._notices else response)
 
     # --- waiting for events --------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from landbridge.wire.rest import (
     elsewhere,
     eventschema,
     home,
+    managed,
     query,
     replication,
     resources,
@@ -15,6 +16,7 @@ from landbridge.wire.rest import (
 ROUTES = (
     *resources.ROUTES,
     *home.ROUTES,
+    *managed.ROUTES,
     *replication.ROUTES,
     *eventschema.ROUTES,
     *sobjects.ROUTES,

@@ -21,6 +21,7 @@ from landbridge.server import Server
 from landbridge.soql import Front, Page, Statement
 from landbridge.values import http_date
 from landbridge.wire.http.message import Beside, Call, Handler, Needs, Reply, Route, json_reply
+from landbridge.wire.rest import managed
 from landbridge.wire.rest.conditional import described
 from landbridge.wire.rest.query import Window, answer_query, next_page
 from landbridge.wire.rest.rows import names
@@ -69,6 +70,8 @@ def query(call: Call) -> Reply | Beside:
     given = call.request.query()
     if "q" not in given:
         raise MalformedQuery("A query string has to be specified")
+    if managed.asks(given["q"]):
+        return managed.query(call)
     return answer_query(call, given["q"], given, through=_window(call))
 
 
