@@ -73,6 +73,16 @@ def parser() -> argparse.ArgumentParser:
             "or read from standard input, a variable or a file, never from the command line.",
         )
     )
+    _events(
+        commands.add_parser(
+            "events",
+            help="follow events, publish them, choose what is captured",
+            description="The org's event bus: follow a topic, see topics and subscriptions, publish, choose whose changes are "
+            "announced.",
+            epilog=EVENTS_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     _callouts(
         commands.add_parser(
             "callouts",
@@ -108,7 +118,11 @@ def _serve(command: argparse.ArgumentParser) -> None:
     org.add_argument("--reload", action="store_true", default=None, help="load flow files anew when they change")
     org.add_argument("--allow-drop", action="store_true", default=None,
                      help="let a changed source lose data that the org holds")  # fmt: skip
-    org.add_argument("--capture", metavar="OBJECT,...", help="objects whose changes are announced (kept for Events)")
+    org.add_argument(
+        "--capture",
+        metavar="OBJECT,...",
+        help="objects whose changes are announced; kept: `landbridge events capture remove` ends it",
+    )
     org.add_argument("--durability", choices=("full", "normal"),
                      help="full: what was answered survives a power cut (default); normal: it survives a crash of "
                      "the process")  # fmt: skip
@@ -324,6 +338,45 @@ def _callouts(command: argparse.ArgumentParser) -> None:
     _where(command)
 
 
+EVENTS_EPILOG = """\
+examples:
+  landbridge events capture add Account Order__c           announce their changes, at once
+  landbridge events tail /data/ChangeEvents                follow them; Ctrl-C ends it
+  landbridge events tail /event/Order_Event__e --replay -2 --where "Amount__c > 100" --format json
+  landbridge events publish Order_Event__e Number__c=A-1 Amount__c=120
+  landbridge events subscriptions                          who reads what, and how far behind
+"""
+
+
+def _events(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    tail = actions.add_parser("tail", help="print the events of a topic as they come")
+    tail.add_argument("topic", metavar="TOPIC", help="/event/X__e, /data/AccountChangeEvent, /data/ChangeEvents, ...")
+    tail.add_argument("--replay", default="-1", metavar="ID",
+                      help="-1 new events (default), -2 all that are kept, or go on behind this replay id")  # fmt: skip
+    tail.add_argument("--where", metavar="CONDITION", help="only events for which this SOQL condition holds")
+    tail.add_argument("--count", type=int, metavar="N", help="end after so many events")
+    tail.add_argument(
+        "--format", choices=("text", "json"), default="text", help="one line each, or one JSON object each"
+    )
+    topics = actions.add_parser("topics", help="list the topics that can show something")
+    subscriptions = actions.add_parser("subscriptions", help="list who reads what, and how far behind")
+    publish = actions.add_parser("publish", help="publish a platform event; prints its uuid")
+    publish.add_argument("topic", metavar="EVENT", help="Order_Event__e")
+    publish.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help="its values; nothing behind = is null")
+    capture = actions.add_parser("capture", help="choose whose changes are announced, while the org runs")
+    capture.add_argument("change", choices=("list", "add", "remove"), help="what to do")
+    capture.add_argument("objects", nargs="*", metavar="OBJECT", help="Account, Order__c; X__e for a channel of events")
+    capture.add_argument("--channel", metavar="NAME", help="a custom channel (default: ChangeEvents)")
+    capture.add_argument(
+        "--where", metavar="CONDITION", help="with add: only events for which this SOQL condition holds"
+    )
+    for one in (topics, subscriptions, capture):
+        one.add_argument("--format", choices=("table", "json", "csv"), default="table", help="how rows are printed")
+    for one in (tail, topics, subscriptions, publish, capture):
+        _where(one)
+
+
 CREDENTIAL_EPILOG = """\
 examples:
   landbridge credential set ERP --url https://erp.example.com/api --auth bearer        (asks for the token)
@@ -404,6 +457,7 @@ _COMMANDS = {
     "import": ("landbridge.cli.data", "load"),
     "schema": ("landbridge.cli.schema", "run"),
     "credential": ("landbridge.cli.credential", "run"),
+    "events": ("landbridge.cli.events", "run"),
     "callouts": ("landbridge.cli.callouts", "run"),
 }
 

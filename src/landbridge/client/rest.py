@@ -49,19 +49,10 @@ class RestClient:
     """
 
     def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"not the URL of an org: {url}")
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            if ca_file is not None:
-                context.load_verify_locations(ca_file)
-            self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=TIMEOUT, context=context
-            )
-        else:
-            self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT)
-        self._token = token
+        self._connection = connect(url, ca_file, TIMEOUT)
+        self.url = url
+        self.token = token
+        self.ca_file = ca_file
 
     def __enter__(self) -> RestClient:
         return self
@@ -72,7 +63,7 @@ class RestClient:
     def call(self, method: str, path: str, body: Any = None) -> Answer:
         """One request. `path` is absolute; `body`, if any, is sent as JSON."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         if data is not None:
             headers["Content-Type"] = "application/json"
         self._connection.request(method, path, data, headers)
@@ -102,6 +93,19 @@ class RestClient:
         tail = "" if sobject is None else f"/{quote(sobject, safe='')}/describe"
         found: dict[str, Any] = self.call("GET", f"/services/data/v{VERSION}/sobjects{tail}").body
         return found
+
+
+def connect(url: str, ca_file: Path | None, timeout: float) -> http.client.HTTPConnection:
+    """A connection to the org at `url`, not opened yet. Raises ValueError for what is no URL of one."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"not the URL of an org: {url}")
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=context)
 
 
 def _error(status: int, body: Any) -> OrgError:
