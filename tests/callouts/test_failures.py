@@ -52,7 +52,7 @@ async def test_a_server_that_takes_the_connection_and_says_nothing_may_have_done
         plain = await send(org)
         await org.credential("ERP", f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=0.3)
         secure = await send(org)
-        await org.server.callouts.close()
+        await org.callouts.disconnect()
 
     assert (plain.kind, plain.sent) == (Kind.TIMEOUT, Sent.MAYBE)
     assert (secure.kind, secure.sent) == (Kind.TIMEOUT, Sent.NO), "TLS never stood, so nothing was sent"
@@ -230,6 +230,21 @@ async def test_a_callout_that_is_cancelled_is_journalled_as_one_that_may_have_be
 
     [row] = await org.log()
     assert (row["Outcome__c"], row["Sent__c"]) == ("lost", "maybe")
+
+
+async def test_closing_ends_what_is_under_way_and_journals_it(org: Org) -> None:
+    async with outside(lambda got: Answer(delay=30)) as erp:
+        await org.credential("ERP", erp.url)
+        task = asyncio.create_task(send(org))
+        while not erp.got:
+            await asyncio.sleep(0.01)
+        await org.callouts.close()
+        outcome = await task
+        with pytest.raises(LandbridgeError, match="closing"):
+            await send(org)
+
+    assert (outcome.kind, outcome.sent) == (Kind.LOST, Sent.MAYBE)
+    assert [row["Outcome__c"] for row in await org.log()] == ["lost"]
 
 
 # --- staged failures -----------------------------------------------------------------------------------------------

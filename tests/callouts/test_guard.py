@@ -132,6 +132,28 @@ def test_hosts_of_a_credential(url: str, allowed: bool) -> None:
     assert found == allowed
 
 
+_ODD = st.sampled_from(["https:", "http:", "/", "//", "\\", "@", ":", "443", "erp.example.com", "evil.com", ".cdn.example.com", "a",
+                        ".", "#", "?", "%2f", "%2e", "%00", "[", "]", "\u3002", "\uff0f", "::1", "127.0.0.1"])  # fmt: skip
+
+
+@given(st.lists(_ODD, min_size=1, max_size=8).map("".join))
+def test_two_readers_of_a_url_never_disagree_about_an_allowed_host(rest: str) -> None:
+    """What the check lets through leads, in the client's own reading, to a host that is allowed."""
+    from pyreqwest.http import Url
+
+    url = f"https://{rest}"
+    try:
+        check_host(ERP, url)
+    except NotAllowed:
+        return
+    try:
+        parsed = Url(url)
+    except ValueError:
+        return  # the client sends nothing
+    host = (parsed.host_str or "").rstrip(".")
+    assert host in ("erp.example.com", "old.example.com") or host.endswith(".cdn.example.com"), url
+
+
 @pytest.mark.parametrize(
     ("location", "target"),
     [

@@ -82,7 +82,7 @@ async def test_http_2_is_taken_where_tls_offers_it_and_shares_one_connection(org
         bounded = await org.callouts.send(request("ERP", "GET", "/large"), run)
         after = await org.callouts.send(request("ERP", "GET", "/"), run)
         rows = await org.log()
-        await org.callouts.close()
+        await org.callouts.disconnect()
 
     assert (first.http_version, first.text) == ("2", "5")
     assert [outcome.text for outcome in outcomes] == [str(n) for n in range(20)]
@@ -98,11 +98,11 @@ async def test_http_2_from_the_first_byte_and_http_1_where_it_is_asked_for(org: 
     async with hypercorn(app) as port:
         await org.credential("ERP", f"http://127.0.0.1:{port}", http="2")
         two = await org.callouts.send(request("ERP", "GET", "/"), org.callouts.run())
-        await org.callouts.close()
+        await org.callouts.disconnect()
     async with hypercorn(app, tls) as port:
         await org.credential("ERP", f"https://127.0.0.1:{port}", http="1.1", ca=tls.ca_pem)
         one = await org.callouts.send(request("ERP", "GET", "/"), org.callouts.run())
-        await org.callouts.close()
+        await org.callouts.disconnect()
 
     assert (two.kind, one.kind) == (Kind.ANSWERED, Kind.ANSWERED)
     assert app.versions == ["2", "1.1"]

@@ -138,6 +138,18 @@ def test_a_secret_never_stands_in_what_was_hidden(secret: str, before: str, afte
         assert secret not in hidden or secret in (before + mask.HIDDEN + after)
 
 
+async def test_secrets_in_the_urls_of_headers_are_hidden_by_name(org: Org) -> None:
+    async with outside(lambda got: answer({}, 201, Location="https://x/cb?access_token=fresh-one&a=1")) as erp:
+        await org.credential("ERP", erp.url)
+        await org.callouts.send(
+            request("ERP", "POST", "/", headers={"Referer": "https://y/?token=old-one"}), org.callouts.run()
+        )
+
+    [row] = await org.log()
+    assert "access_token=*****&a=1" in row["ResponseHeaders__c"]
+    assert "token=*****" in row["RequestHeaders__c"]
+
+
 def test_a_secret_across_the_edge_of_what_is_kept_is_hidden() -> None:
     from landbridge.callouts.send import _body
 

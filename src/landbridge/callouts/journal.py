@@ -222,8 +222,11 @@ class Journal:
     async def trim(self) -> int:
         """Remove what is too old, then the oldest until the rest fits; how many rows went."""
         if self._kept is None:
-            self._kept = 0  # rows that are written while we count are counted on top
-            self._kept += await self._db.read(_kept, heavy=True)
+            self._kept = (
+                0  # what is written while we count is counted on top: twice at worst, and the next start knows better
+            )
+            counted = await self._db.read(_kept, heavy=True)
+            self._kept += counted
         gone = 0
         while True:
             dropped = await self._db.write(self._trim_some, Unit("callout-journal"))

@@ -12,7 +12,7 @@ import re
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from urllib.parse import quote, quote_plus
 
 import msgspec
@@ -27,22 +27,29 @@ _WORDS = (
     "passw|passphrase|pwd|secret|token|api[-_]?key|apikey|access[-_]?key|private[-_]?key|authorization|credential|cookie"
     "|session[-_]?id|signature|assertion|otp|x-amz-security"
 )
-_SECRET_NAME = re.compile(rf"(?i){_WORDS}|\Asid\Z|\Asig\Z|\Akey\Z|\Acode\Z|-auth\Z|\Aauth")
-# Endpoints and types are no secrets, though they are called `token_...`.
-_HARMLESS = re.compile(
-    r"(?i)\A(token_(type|url|endpoint)|.*_expires_in|idempotency-key|www-authenticate|.*credentialtype)\Z"
-)
 _NAME = r"[\w.\-:]*(?:" + _WORDS + r")[\w.\-]*"
-_JSON = re.compile(rf'(?i)("({_NAME})"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}}\]"]+)')
-_JSON_INSIDE = re.compile(rf'(?i)(\\+"({_NAME})\\+"\s*:\s*)(\\+".*?(?:\\+"|\Z)|[^\s,}}\]"]+)', re.DOTALL)
-_FORM = re.compile(rf"""(?i)((?:\A|[?&])({_NAME})=)([^&\s"'<>]*)""")
-_XML = re.compile(rf"(?i)(<({_NAME})(?:\s[^>]*)?>)([^<]*)")
+# Endpoints and types are no secrets, though they are called `token_...`.
+_HARMLESS = r"(?i)\A(token_(type|url|endpoint)|.*_expires_in|idempotency-key|www-authenticate|.*credentialtype)\Z"
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], tuple[re.Pattern[str], ...]]:
+    """Secret names, harmless ones, and members of bodies; compiled at first use, not on the way of a start."""
+    members = (
+        rf'(?i)("({_NAME})"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}}\]"]+)',  # JSON
+        rf'(?is)(\\+"({_NAME})\\+"\s*:\s*)(\\+".*?(?:\\+"|\Z)|[^\s,}}\]"]+)',  # JSON as text inside JSON
+        rf"""(?i)((?:\A|[?&])({_NAME})=)([^&\s"'<>]*)""",  # form, URL
+        rf"(?i)(<({_NAME})(?:\s[^>]*)?>)([^<]*)",  # XML
+    )
+    names = rf"(?i){_WORDS}|\Asid\Z|\Asig\Z|\Akey\Z|\Acode\Z|-auth\Z|\Aauth"
+    return re.compile(names), re.compile(_HARMLESS), tuple(re.compile(member) for member in members)
 
 
 @lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
     """Whether a header, parameter or member of that name is masked."""
-    return _SECRET_NAME.search(name) is not None and _HARMLESS.match(name) is None
+    secret, harmless, _ = _patterns()
+    return secret.search(name) is not None and harmless.match(name) is None
 
 
 def query(text: str) -> str:
@@ -60,7 +67,7 @@ def body(text: str) -> str:
     low = text.lower()
     if not _may_hold_one(low):
         return text
-    for pattern in (_JSON, _JSON_INSIDE, _FORM, _XML):
+    for pattern in _patterns()[2]:
         text = pattern.sub(_hide_member, text)
     return text
 
@@ -75,7 +82,7 @@ def _may_hold_one(low: str) -> bool:
 
 
 def _hide_member(match: re.Match[str]) -> str:
-    if _HARMLESS.match(match[2]):
+    if _patterns()[1].match(match[2]):
         return match[0]
     quote = match[1][: match[1].find('"') + 1] if match[1].lstrip("\\").startswith('"') else ""
     return f"{match[1]}{quote}{HIDDEN}{quote}"

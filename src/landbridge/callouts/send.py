@@ -51,12 +51,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_REDIRECTS = 5
+CLOSING = 2.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _TUNNELS = frozenset({"CONNECT", "TRACE"})
-_METHOD = re.compile(r"[A-Z]{1,20}\Z")
-_TRACE = re.compile(r"[0-9a-f]{32}\Z")
 _DOTS = re.compile(r"(?i)(?:\A|/|\\)(?:\.|%2e){1,2}(?:\Z|/|\\)")
 _TOKEN_AUTHS = frozenset({Auth.OAUTH, Auth.JWT})
 _MARGIN = 8192
@@ -165,6 +164,8 @@ class Callouts:
         self.store = Credentials(seal, numbers, self._forget)
         self.journal = Journal(db, clock, numbers, age=log_age, size=log_size)
         self._live: dict[str, _Live] = {}
+        self._under_way = 0
+        self._closed = False
 
     # --- what others ask -----------------------------------------------------------------------------------------
 
@@ -200,12 +201,20 @@ class Callouts:
         hide = str if live is None else live.hidden.hide
         return _body(outcome.body, self._log_body if most is None else most, hide) or ""
 
-    async def close(self) -> None:
-        """Write the journal, close every connection."""
-        await self.journal.close()
+    async def disconnect(self) -> None:
+        """Close every connection; what is under way ends as lost, the next callout opens new ones."""
         live, self._live = list(self._live.values()), {}
         for each in live:
             await each.close()
+
+    async def close(self) -> None:
+        """End what is under way, write the journal. Whoever still waits for a turn is given CLOSING seconds."""
+        self._closed = True
+        await self.disconnect()
+        end = self._clock.monotonic() + CLOSING
+        while self._under_way and self._clock.monotonic() < end:
+            await self._clock.sleep(0.01)
+        await self.journal.close()
 
     def _forget(self, name: str) -> None:
         """A credential has changed: the next callout takes it up anew. What is under way ends with the old one."""
@@ -231,23 +240,29 @@ class Callouts:
         Raises UnknownCredential and LandbridgeError (a credential that is not complete), ValueError (no request that HTTP can
         carry), DatabaseLost (the journal can't be written).
         """
+        if self._closed:
+            raise LandbridgeError("the org is closing: no callout goes out any more")
         live = self._use(request.credential)
-        if request.method not in _METHODS and (_METHOD.match(request.method) is None or request.method in _TUNNELS):
+        if request.method not in _METHODS and not _is_method(request.method):
             raise ValueError(f"not a method for a callout: {request.method[:20]!r}")
         url = _url(live.base, request)
         if self.journal.is_full:
             await self.journal.room()
         time = live.credential.timeout if request.timeout is None else min(request.timeout, MOST_TIMEOUT)
         deadline = self._clock.monotonic() + time
-        call = _Call(self, live, request, run, url, deadline)
-        outcome = await call.go()
-        if outcome.status == 401 and call.old_token is not None and live.tokens is not None:
-            live.tokens.forget(call.old_token)
+        self._under_way += 1
+        try:
+            call = _Call(self, live, request, run, url, deadline)
             outcome = await call.go()
-        while call.follow is not None:
-            call.url = call.follow
-            outcome = await call.go()
-        return outcome
+            if outcome.status == 401 and call.old_token is not None and live.tokens is not None:
+                live.tokens.forget(call.old_token)
+                outcome = await call.go()
+            while call.follow is not None:
+                call.url = call.follow
+                outcome = await call.go()
+            return outcome
+        finally:
+            self._under_way -= 1
 
 
 class _Call:
@@ -498,6 +513,11 @@ class _Call:
         )  # fmt: skip
 
 
+def _is_method(text: str) -> bool:
+    """Whether a method that is none of the common ones may be sent all the same; CONNECT and TRACE may not."""
+    return text.isascii() and text.isalpha() and text.isupper() and len(text) <= 20 and text not in _TUNNELS
+
+
 def _url(base: str, request: Request) -> str:
     """Where a request goes. Raises ValueError for a path that is no path."""
     path = request.path
@@ -543,15 +563,18 @@ def _entry(
         if not secret_answer and (got_body := _body(answer.body, most, hide)) is not None:
             texts += len(got_body)
     values = (
-        run.flow, run.subscription, live.credential.name, request.method, url[:2000], kind.value, sent.value, status,
-        error or None, round(spent * 1000, 3), run.attempt, 0 if body is None else len(body), size, run.correlation_id,
-        request.idempotency_key, version, sent_headers, got_headers, sent_body, got_body,
+        run.flow[:255], run.subscription[:255], live.credential.name, request.method, url[:2000], kind.value, sent.value, status,
+        error or None, round(spent * 1000, 3), run.attempt, 0 if body is None else len(body), size, run.correlation_id[:255],
+        request.idempotency_key and request.idempotency_key[:255], version, sent_headers, got_headers, sent_body, got_body,
     )  # fmt: skip
     return Entry(at, values, texts)
 
 
 def _lines(headers: Sequence[tuple[str, str]]) -> str:
-    return "".join([f"{name}: {mask.HIDDEN if mask.is_secret(name) else value}\n" for name, value in headers])
+    return "".join([
+        f"{name}: {mask.HIDDEN if mask.is_secret(name) else mask.body(value) if '?' in value else value}\n"
+        for name, value in headers
+    ])  # fmt: skip
 
 
 def _body(data: bytes | None, most: int, hide: Callable[[str], str]) -> str | None:
@@ -573,7 +596,7 @@ def _body(data: bytes | None, most: int, hide: Callable[[str], str]) -> str | No
 def _trace_id(correlation_id: str) -> str:
     """A W3C trace id: the correlation id itself where it is one (a UUID is), else what it hashes to."""
     digits = correlation_id.replace("-", "").lower()
-    if _TRACE.match(digits) is not None and digits.strip("0"):
+    if len(digits) == 32 and digits.strip("0") and not digits.strip("0123456789abcdef"):
         return digits
     return sha256(correlation_id.encode()).hexdigest()[:32]
 

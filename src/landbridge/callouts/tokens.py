@@ -75,7 +75,7 @@ class Tokens:
     async def _new(self, post: Post) -> str:
         credential, now = self._credential, self._clock.epoch()
         if credential.auth is Auth.JWT and not credential.token_url:
-            return self._keep(self._jwt(now), now + credential.token_lifetime)
+            return self._keep(self._jwt(now), now, credential.token_lifetime)
         headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")]
         form: dict[str, str] = {}
         if credential.auth is Auth.JWT:
@@ -108,11 +108,11 @@ class Tokens:
             lasts = float(answer.get("expires_in", UNSAID))
         except (TypeError, ValueError):
             lasts = UNSAID
-        # Short-lived tokens are used for most of their life; EARLY would leave nothing of them.
-        return self._keep(token, now + max(lasts - EARLY, lasts * 0.5))
+        return self._keep(token, now, lasts)
 
-    def _keep(self, token: str, until: float) -> str:
-        self._token, self._until = token, until
+    def _keep(self, token: str, now: float, lasts: float) -> str:
+        # Short-lived tokens are used for half of their life; EARLY would leave nothing of them.
+        self._token, self._until = token, now + max(lasts - EARLY, lasts * 0.5)
         self._got(token)
         return token
 
