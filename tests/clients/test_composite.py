@@ -1,4 +1,4 @@
-"""The Composite family through published clients, unmodified: simple-salesforce over TLS, jsforce and curl over plain HTTP."""
+"""The Composite family through published clients, unmodified: simple-salesforce over TLS, jsforce, sf and curl over plain HTTP."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from simple_salesforce import Salesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest
 
 from tests.clients.conftest import Served
+from tests.clients.test_sf_logins import Cli
 
 pytestmark = pytest.mark.client
 
@@ -190,3 +192,55 @@ def test_curl_sends_the_example_of_the_guide_and_a_bad_subrequest_leaves_nothing
         "PROCESSING_HALTED", "PROCESSING_HALTED", "INVALID_EMAIL_ADDRESS", "PROCESSING_HALTED",
     ]  # fmt: skip
     assert sf.query("SELECT Id FROM Account WHERE Name = 'Curl and sons'")["totalSize"] == 1
+
+
+# --- sf --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cli(org: Served, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    found = Cli(tmp_path_factory.mktemp("sf"))
+    found.run(
+        "org", "login", "access-token", "--instance-url", org.ready["url"], "--no-prompt", "--alias", "shop",
+        SF_ACCESS_TOKEN=org.ready["access_token"],
+    )  # fmt: skip
+    return found
+
+
+def test_sf_imports_a_plan_of_trees(cli: Cli, sf: Salesforce, tmp_path: Path) -> None:
+    orders = {"records": [
+        {"attributes": {"type": "Account", "referenceId": f"a{number}"}, "Name": f"sf tree {number}", "Contacts": {"records": [
+            {"attributes": {"type": "Contact", "referenceId": f"c{number}"}, "LastName": "sf tree"},
+        ]}} for number in range(3)
+    ]}  # fmt: skip
+    sent = {"records": [{"attributes": {"type": "Case", "referenceId": "s"}, "Subject": "sf tree", "AccountId": "@a1"}]}
+    (tmp_path / "Account.json").write_text(json.dumps(orders))
+    (tmp_path / "Case.json").write_text(json.dumps(sent))
+    plan = [{"sobject": "Account", "files": ["Account.json"]}, {"sobject": "Case", "files": ["Case.json"]}]
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+
+    made = cli.run("data", "import", "tree", "--plan", tmp_path / "plan.json", "--target-org", "shop")
+
+    assert len(made) == 7
+    found = sf.query("SELECT Account.Name FROM Case WHERE Subject = 'sf tree'")["records"]
+    assert [one["Account"]["Name"] for one in found] == ["sf tree 1"]
+    assert (
+        sf.query("SELECT Id FROM Contact WHERE LastName = 'sf tree' AND Account.Name LIKE 'sf tree %'")["totalSize"]
+        == 3
+    )
+
+
+def test_sf_hears_of_a_refused_record_and_nothing_is_created(cli: Cli, sf: Salesforce, tmp_path: Path) -> None:
+    records = [
+        {"attributes": {"type": "Account", "referenceId": "good"}, "Name": "sf refused"},
+        {"attributes": {"type": "Account", "referenceId": "bad"}, "Name": "sf refused", "Industry": "x" * 300},
+    ]
+    (tmp_path / "Account.json").write_text(json.dumps({"records": records}))
+
+    out, errors = cli.start(
+        "data", "import", "tree", "--files", tmp_path / "Account.json", "--target-org", "shop", "--json"
+    ).communicate(timeout=120)  # fmt: skip
+
+    assert json.loads(out)["status"] != 0, errors
+    assert "bad" in out
+    assert sf.query("SELECT Id FROM Account WHERE Name = 'sf refused'")["totalSize"] == 0

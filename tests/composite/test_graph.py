@@ -129,6 +129,19 @@ def test_graphs_that_are_wrong_as_a_whole_do_nothing(org: RunningOrg, graphs: An
     assert count(org, "Account") == before
 
 
+def test_more_references_than_any_request_has_are_refused_before_anything_runs(org: RunningOrg) -> None:
+    before = count(org, "Account")
+
+    error = refused(
+        org.data(
+            "POST", "/composite/graph", {"graphs": [graph("g", make(), make("b", Description="@{a.id}" * 100_001))]}
+        )
+    )
+
+    assert error["errorCode"] == "LIMIT_EXCEEDED"
+    assert count(org, "Account") == before
+
+
 def test_the_most_that_is_allowed_is_taken(org: RunningOrg) -> None:
     before = count(org, "Account")
     graphs = [graph(f"g{number}", *(make(f"n{inner}") for inner in range(6))) for number in range(74)]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landbridge.errors import BodyTooLarge, ProcessingHalted
-from landbridge.wire.composite.references import Answers, names
+from landbridge.errors import BodyTooLarge, ProcessingHalted, TooManyInRequest
+from landbridge.wire.composite.references import MOST, Answers, may_refer, names
 
 KEYS = st.sampled_from(["Id", "id", "Name", "records", "Owner", "x"])
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-1000, 1000), st.floats(-1e6, 1e6), st.text(max_size=8))
@@ -142,6 +142,22 @@ def test_references_bring_in_no_more_than_the_budget() -> None:
     assert len(found.in_text("@{a.b}" * 10)) == 1000
     with pytest.raises(BodyTooLarge):
         found.in_body(["@{a.b}"])
+
+
+def test_references_are_as_many_as_can_be_resolved_in_no_time() -> None:
+    found = answers(a={"b": 1})
+
+    assert found.in_text("@{a.b}" * MOST) == "1" * MOST
+    with pytest.raises(TooManyInRequest):
+        found.in_body("@{a.b}")
+
+
+@given(body=st.text(st.sampled_from('@{}a"\\'), max_size=12), ascii_only=st.booleans())
+def test_a_request_without_a_reference_is_told_by_its_bytes(body: str, ascii_only: bool) -> None:
+    sent = json.dumps({"a": body}, ensure_ascii=ascii_only)
+
+    assert may_refer(sent.encode()) or not list(names(body))
+    assert may_refer(b'{"a": "\\u0040{b.c}"}')
 
 
 def test_the_names_that_are_referred_to_are_known_before_anything_runs() -> None:

@@ -19,7 +19,7 @@ import msgspec
 from landbridge.errors import InvalidInput, ProcessingHalted, SalesforceError, Unsupported
 from landbridge.wire.composite import envelope
 from landbridge.wire.composite.envelope import Subrequest
-from landbridge.wire.composite.references import Answers
+from landbridge.wire.composite.references import Answers, may_refer
 from landbridge.wire.http.body import decode_object
 from landbridge.wire.http.core import dispatch, error_reply
 from landbridge.wire.http.message import JSON, Call, Needs, Reply, Route
@@ -111,14 +111,10 @@ def _each(call: Call, wanted: Sequence[Subrequest], allow: Any, *, all_or_none: 
     """The replies of subrequests, each made when it is asked for."""
     answers = Answers(nulls=call.version >= NULLS_SINCE, budget=call.server.settings.max_body)
     headers = envelope.inherited(call.request)
+    refers = may_refer(call.request.body)
     for one in wanted:
         try:
-            resolved = replace(
-                one,
-                url=answers.in_url(one.url),
-                body=answers.in_body(one.body),
-                headers={name: answers.in_text(value) for name, value in one.headers.items()},
-            )
+            resolved = _resolved(one, answers) if refers else one
         except SalesforceError as error:
             yield error_reply(error)
             continue
@@ -126,6 +122,16 @@ def _each(call: Call, wanted: Sequence[Subrequest], allow: Any, *, all_or_none: 
         if not failed(reply) and not isinstance(reply.body, AsyncIterator):
             answers.keep(one.reference_id, reply.body)
         yield reply
+
+
+def _resolved(one: Subrequest, answers: Answers) -> Subrequest:
+    """A subrequest with its references replaced. Raises ProcessingHalted for one that leads nowhere."""
+    return replace(
+        one,
+        url=answers.in_url(one.url),
+        body=answers.in_body(one.body),
+        headers={name: answers.in_text(value) for name, value in one.headers.items()},
+    )
 
 
 def answer(one: Subrequest, reply: Reply) -> dict[str, Any]:

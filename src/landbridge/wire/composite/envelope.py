@@ -17,7 +17,7 @@ from urllib.parse import quote
 from landbridge.errors import InvalidInput, JsonParserError, NotFound, SalesforceError, TooManyInRequest
 from landbridge.wire.http.message import Request
 
-METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 INHERITED = ("accept", "authorization", "content-type")
 """Headers that a subrequest takes from the request around it and must not give (REST guide, "Composite Subrequest")."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from landbridge.errors import InvalidInput, ProcessingHalted, TooManyInRequest
 from landbridge.wire.composite import envelope
 from landbridge.wire.composite.composite import answer, run
 from landbridge.wire.composite.envelope import Subrequest
-from landbridge.wire.composite.references import names
+from landbridge.wire.composite.references import MOST, names
 from landbridge.wire.http.body import decode_object
 from landbridge.wire.http.core import error_reply
 from landbridge.wire.http.message import Call, Needs, Reply, Route
@@ -55,6 +56,7 @@ def read(body: dict[str, Any], version: float) -> list[Graph]:
     items = envelope.listed(envelope.members(body, "the request"), "graphs")
     envelope.at_most(len(items), MOST_GRAPHS, "graphs")
     graphs: list[Graph] = []
+    left = MOST
     for number, item in enumerate(items, start=1):
         given = envelope.members(item, "a graph")
         graph_id = envelope.text(given, "graphId", f"graph {number}")
@@ -68,19 +70,31 @@ def read(body: dict[str, Any], version: float) -> list[Graph]:
         envelope.at_most(sum(len(graph.nodes) for graph in graphs) + len(nodes), MOST_NODES, "nodes")
         graphs.append(Graph(graph_id, tuple(envelope.subrequests(nodes, version))))
     for graph in graphs:
-        if _depth(graph.nodes) > MOST_DEPTH:
+        depth, found = _depth(graph.nodes, left)
+        left -= found
+        if depth > MOST_DEPTH:
             raise TooManyInRequest(f"graph '{graph.id}' is deeper than {MOST_DEPTH}")
     envelope.at_most(len({_kind(node) for graph in graphs for node in graph.nodes}), MOST_DIFFERENT, "different nodes")
     return graphs
 
 
-def _depth(nodes: Sequence[Subrequest]) -> int:
-    """How long the longest chain of references is; a node that refers to none is 1 deep."""
+def _depth(nodes: Sequence[Subrequest], most: int) -> tuple[int, int]:
+    """
+    How long the longest chain of references is (a node that refers to none is 1 deep), and how many references there are.
+
+    Raises TooManyInRequest for more than `most`.
+    """
     depths: dict[str, int] = {}
+    count = 0
     for node in nodes:
-        parents = [*names(node.url), *names(node.body), *names(dict(node.headers))]
-        depths[node.reference_id] = 1 + max((depths.get(name, 0) for name in parents), default=0)
-    return max(depths.values(), default=0)
+        depth = 0
+        for name in chain(names(node.url), names(node.body), names(dict(node.headers))):
+            count += 1
+            if count > most:
+                raise TooManyInRequest(f"The request has more than {MOST} references")
+            depth = max(depth, depths.get(name, 0))
+        depths[node.reference_id] = depth + 1
+    return max(depths.values(), default=0), count
 
 
 def _kind(node: Subrequest) -> tuple[str, ...]:

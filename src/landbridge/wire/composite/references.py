@@ -18,11 +18,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from landbridge.errors import BodyTooLarge, ProcessingHalted
+from landbridge.errors import BodyTooLarge, ProcessingHalted, TooManyInRequest
 
 _REFERENCE = re.compile(r"@\{([^{}]*)\}")
 _WAY = re.compile(r"(\w+)((?:\.[^.\[\]{}]+|\[\d{1,9}\])*)\Z", re.ASCII)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+
+MOST = 100_000
+"""How many references one request may hold: far more than any real one has, few enough to be resolved in half a second."""
 
 Scalar = str | int | float | bool | None
 
@@ -36,7 +39,8 @@ class Answers:
     What earlier subrequests answered, by referenceId.
 
     `nulls`: whether a null is a value that can be referred to, as since version 52.0. `budget` is how many characters all
-    references together may bring in: without a bound a small request could ask for gigabytes.
+    references together may bring in: without a bound a small request could ask for gigabytes. Every method that replaces
+    references raises BodyTooLarge beyond it, and TooManyInRequest beyond MOST of them.
     """
 
     def __init__(self, *, nulls: bool, budget: int) -> None:
@@ -44,6 +48,7 @@ class Answers:
         self._read: dict[str, Any] = {}
         self._nulls = nulls
         self._limit = self._left = budget
+        self._count = 0
 
     def keep(self, reference_id: str, body: bytes | None) -> None:
         """Keep the response body of a subrequest that succeeded; None for one without a body."""
@@ -51,6 +56,9 @@ class Answers:
 
     def value(self, text: str) -> Scalar:
         """The value behind `ref.path` (what stands between the braces). Raises ProcessingHalted."""
+        self._count += 1
+        if self._count > MOST:
+            raise TooManyInRequest(f"The request has more than {MOST} references")
         try:
             return self._find(text)
         except _NoValue:
@@ -136,6 +144,11 @@ def _element(found: Any, index: int) -> Any:
 
 def _text(value: Scalar) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def may_refer(body: bytes) -> bool:
+    """Whether there can be a reference in a request with this body; most have none, and are not looked through."""
+    return b"@{" in body or b"\\u00" in body  # an escaped one: \u0040
 
 
 def names(value: Any) -> Iterator[str]:
