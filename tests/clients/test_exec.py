@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conftest import HERE, Served
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.client
 
@@ -28,6 +29,38 @@ const jsforce = require('jsforce');
   await c.login('ops@acme.example.com', 'pa55-wordT0ken');
   const made = await c.sobject('Account').create({Name: 'Unchanged'});
   console.log(c.loginUrl ?? c.oauth2.loginUrl, (await c.sobject('Account').retrieve(made.id)).Name);
+})().catch((error) => { console.error(error); process.exit(1); });
+"""
+# The two halves of a manufacturing app: it watches one topic and publishes to another, over the Pub/Sub API's own host. The client
+# brings authorities of its own, so it is told not to ask them; nothing else is said to it.
+TWO_SIDED = """
+const jsforce = require('jsforce');
+const PubSubApiClient = require('salesforce-pubsub-api-client').default;
+const quiet = { debug() {}, info() {}, warn() {}, error: console.error };
+(async () => {
+  const c = new jsforce.Connection({ loginUrl: 'https://login.salesforce.com', version: '62.0' });
+  const who = await c.login('ops@acme.example.com', 'pa55-wordT0ken');
+  const client = new PubSubApiClient({
+    authType: 'user-supplied', accessToken: c.accessToken, instanceUrl: c.instanceUrl, organizationId: who.organizationId,
+    rejectUnauthorizedSsl: false,
+  }, quiet);
+  await client.connect();
+  const seen = [];
+  const both = new Promise((done) => {
+    const take = (_, kind, data) => { if (kind === 'event' && seen.push(data) === 2) done(); };
+    client.subscribeFromEarliestEvent('/data/Garden_Order__ChangeEvent', take);
+    client.subscribeFromEarliestEvent('/event/Packing_Event__e', take);
+  });
+  const order = await c.sobject('Garden_Order__c').create({ Status__c: 'New' });
+  while (!seen.length) await new Promise((next) => setTimeout(next, 20));
+  await client.publish('/event/Packing_Event__e', {
+    CreatedDate: Date.now(), CreatedById: c.userInfo.id, Order_Number__c: { string: order.id }, Status__c: { string: 'Packed' },
+  });
+  await both;
+  const [change, report] = seen.map((one) => one.payload);
+  console.log(change.ChangeEventHeader.changeType, change.ChangeEventHeader.recordIds[0] === order.id,
+              report.Order_Number__c === order.id, report.Status__c);
+  process.exit(0); // the client keeps its streams open
 })().catch((error) => { console.error(error); process.exit(1); });
 """
 
@@ -87,3 +120,11 @@ def test_a_script_reaches_an_org_that_runs(home: Path, org: Served, tmp_path: Pa
     code, out, errors = run(home, "--org", ready["url"], "--only-org", "--", sys.executable, tmp_path / "script.py")
 
     assert (code, out, errors) == (0, f"{ready['org_id']}\n", "")
+
+
+def test_a_two_sided_app_finds_the_pubsub_api_under_its_own_host(home: Path, node: Path) -> None:
+    shop = ROOT / "examples" / "shop"
+
+    code, out, errors = run(home, *LOGIN, "--source", shop, "--", node, "-e", TWO_SIDED)
+
+    assert (code, out) == (0, "CREATE true true Packed\n"), errors

@@ -18,11 +18,11 @@ from landbridge import config
 from landbridge.auth import certificates
 from landbridge.chance import Chance
 from landbridge.cli.serve import log_to_stderr, settings_of
-from landbridge.cli.where import known_url
+from landbridge.cli.where import known
 from landbridge.clock import Clock
 from landbridge.config import Settings
 from landbridge.errors import LandbridgeError
-from landbridge.proxy import Authorities, Gate, Here, Lead, There, child
+from landbridge.proxy import Authorities, Gate, Here, Lead, Port, There, child
 from landbridge.proxy.environment import SYSTEM
 from landbridge.storage.folder import is_owned
 from landbridge.wire.door import Door
@@ -48,10 +48,10 @@ def run(options: argparse.Namespace) -> int:
 async def _run(settings: Settings, url: str | None, command: list[str], *, only_org: bool) -> int:
     clock, chance = Clock(), Chance()
     with tempfile.TemporaryDirectory(prefix="landbridge-exec-") as place:
-        async with _lead(settings, url, clock) as (lead, ca_folder):
+        async with _lead(settings, url, clock) as (lead, pubsub, ca_folder):
             certificates.ensure(ca_folder, clock)
             authorities = Authorities(certificates.paths(ca_folder).ca.resolve(), _system(), Path(place))
-            gate = Gate(lead, certificates.Mint(ca_folder, clock).context, chance, only_org=only_org)
+            gate = Gate(lead, certificates.Mint(ca_folder, clock).context, chance, only_org=only_org, pubsub=pubsub)
             try:
                 return await _child(command, child(config.environment_of_child(), gate.url, authorities))
             finally:
@@ -59,18 +59,21 @@ async def _run(settings: Settings, url: str | None, command: list[str], *, only_
 
 
 @asynccontextmanager
-async def _lead(settings: Settings, url: str | None, clock: Clock) -> AsyncIterator[tuple[Lead, Path]]:
-    """Where the org's hosts are led, and the folder of the CA that vouches for them here."""
+async def _lead(settings: Settings, url: str | None, clock: Clock) -> AsyncIterator[tuple[Lead, Lead | None, Path]]:
+    """Where the org's hosts are led, where those of its Pub/Sub API, and the folder of the CA that vouches for them here."""
     folder = settings.certificates or (settings.home or Path.home() / ".landbridge") / "tls"
+    pubsub: Lead | None = None
     if url is None and settings.data is not None and is_owned(settings.data):
-        url = known_url(settings.data)
+        ready = known(settings.data)
+        url, pubsub = ready["url"], Port(ready["pubsub"])
     if url is not None:
-        yield There(url, certificates.paths(folder).ca if certificates.paths(folder).ca.exists() else None), folder
+        ca = certificates.paths(folder).ca
+        yield There(url, ca if ca.exists() else None), pubsub, folder
         return
     async with Door.open(replace(settings, certificates=folder), clock) as door:
         for line in door.server.notes:
             print(f"landbridge: {line}", file=sys.stderr)
-        yield Here(door.listener), folder
+        yield Here(door.listener), Port(door.ready["pubsub"]), folder
 
 
 def _system() -> Path | None:

@@ -60,23 +60,19 @@ def _only_memory_org() -> Path:
     raise LandbridgeError(f"{len(running)} orgs run in memory on this machine. Say which one with --org URL.")
 
 
-def known_url(folder: Path) -> str:
-    """The URL of the server that owns a folder. Raises LandbridgeError."""
-    return str(_known(folder)["url"])
-
-
 def _owned(folder: Path) -> RestClient:
-    return _client(_known(folder))
+    return _client(known(folder))
 
 
-def _known(folder: Path) -> dict[str, Any]:
+def known(folder: Path) -> dict[str, Any]:
+    """The ready file of the server that owns a folder. Raises LandbridgeError."""
     try:
-        known: dict[str, Any] = json.loads((folder / SERVER_FILE).read_text("utf-8"))
+        found: dict[str, Any] = json.loads((folder / SERVER_FILE).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise LandbridgeError(
             f"{folder} is owned by a server that does not say how to reach it yet. Try again."
         ) from error
-    return known
+    return found
 
 
 def _client(known: dict[str, Any]) -> RestClient:

@@ -2,6 +2,6 @@
 
 from landbridge.proxy.environment import Authorities, child
 from landbridge.proxy.gate import Gate
-from landbridge.proxy.leads import Here, Lead, There
+from landbridge.proxy.leads import Here, Lead, Port, There
 
-__all__ = ["Authorities", "Gate", "Here", "Lead", "There", "child"]
+__all__ = ["Authorities", "Gate", "Here", "Lead", "Port", "There", "child"]

@@ -1,4 +1,4 @@
-"""Where the org's hosts are led to: an org in this process, or one at a URL."""
+"""Where the org's hosts are led to: an org in this process, one at a URL, the Pub/Sub API's port."""
 
 from __future__ import annotations
 
@@ -82,6 +82,26 @@ class There:
 
     async def take(self, connection: socket.socket, context: ssl.SSLContext | None, begun: bytes) -> None:
         outer = await reach(self._host, self._port, self._context if context is not None else None)
+        try:
+            if context is not None:
+                await asyncio.get_running_loop().sock_sendall(connection, OPEN)
+            inner = await streams(connection, context)
+        except BaseException:
+            outer[1].close()
+            raise
+        outer[1].write(begun)
+        await carry(inner, outer)
+
+
+class Port:
+    """A plaintext port beside this process: the Pub/Sub API, whose TLS ends in the proxy."""
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        self._host, self._port = host.strip("[]"), int(port)
+
+    async def take(self, connection: socket.socket, context: ssl.SSLContext | None, begun: bytes) -> None:
+        outer = await reach(self._host, self._port)
         try:
             if context is not None:
                 await asyncio.get_running_loop().sock_sendall(connection, OPEN)
