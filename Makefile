@@ -39,8 +39,8 @@ check: $(VENV)/.dev ## format, lint, strict types, the import ladder
 bench: $(VENV)/.bench ## ratios against floors and a peer, in one run (SECTIONS="rows language" for less)
 	@$(BIN)/python -m bench $(SECTIONS)
 
-soak: $(VENV)/.bench ## the long runs: 1,000,000 creates, many kills
-	@$(BIN)/python -m bench.soak
+soak: $(VENV)/.bench ## the long runs (PARTS="creates kills exactly-once waiting" for less)
+	@$(BIN)/python -m bench.soak $(PARTS)
 
 stubs: $(VENV)/.dev ## write the Pub/Sub messages from eventbus.proto
 	@$(BIN)/python scripts/make_stubs.py

@@ -19,7 +19,7 @@ import apsw
 
 from bench.table import ROUNDS, SECONDS, Section, Table
 
-SECTIONS = ("starts", "rows", "composite", "language", "callouts")
+SECTIONS = ("starts", "rows", "composite", "language", "callouts", "delivery")
 """Modules of this folder, in the order in which they run."""
 
 

@@ -96,9 +96,63 @@ def kills(folder: Path) -> list[str]:
     return []
 
 
+def exactly_once(folder: Path) -> list[str]:
+    """The whole harness: 5,000 events over 200 keys, 25 kills; then that it catches five broken runtimes."""
+    from tests.support.exactly_once import harness
+    from tests.support.exactly_once.breakage import BREAKAGES
+
+    seed = int(os.environ.get("SOAK_SEED", "7"))
+    events = int(os.environ.get("SOAK_EVENTS", "5000"))
+    problems = []
+    whole = folder / "whole"
+    whole.mkdir()
+    verdict = harness.run(whole, folder / "home", seed=seed, events=events, keys=200, kills=25)
+    print(f"  {verdict}")
+    if not verdict.clean:
+        problems.append("the exactly-once harness found something")
+    if missing := [point for point in harness.POINTS if not verdict.killed[point]]:
+        problems.append(f"crash points at which nothing was killed: {', '.join(missing)}")
+    for number, name in enumerate(BREAKAGES):
+        place = folder / f"broken-{number}"
+        place.mkdir()
+        verdict = harness.run(
+            place, folder / "home", seed=seed, events=400, keys=20, kills=6, breakage=name,
+            points=("enqueue", "claimed", "answer"),
+        )  # fmt: skip
+        print(f"  broken on purpose: {name}\n  {verdict}")
+        if verdict.clean:
+            problems.append(f"the broken runtime was not caught: {name}")
+    return problems
+
+
+def waiting(folder: Path) -> list[str]:
+    """Deliveries that wait: what a claim takes and how much memory there is must not depend on how many."""
+    from bench import delivery
+
+    figures = delivery.waiting(folder, int(os.environ.get("SOAK_WAITING", "1000000")))
+    for count, milliseconds, megabytes in figures:
+        print(f"  {count:>9,} wait: claim and settle of 128 {milliseconds:6.2f} ms, resident {megabytes:6.1f} MB")
+    (_, first, small), (_, last, large) = figures[0], figures[-1]
+    problems = []
+    if last > 3 * first + 1:
+        problems.append(f"a claim takes {last:.1f} ms with all waiting, {first:.1f} ms with few")
+    if large > small + 100:
+        problems.append(f"memory grew from {small:.0f} to {large:.0f} MB with what waits")
+    return problems
+
+
 def main() -> int:
     problems: list[str] = []
-    for name, work in ((f"{CREATES:,} creates", creates), (f"{KILLS} kills under load", kills)):
+    chosen = set(sys.argv[1:])
+    parts = (
+        ("creates", f"{CREATES:,} creates", creates),
+        ("kills", f"{KILLS} kills under load", kills),
+        ("exactly-once", "exactly once: a flow killed at every crash point, and five broken runtimes", exactly_once),
+        ("waiting", "deliveries that wait", waiting),
+    )
+    for part, name, work in parts:
+        if chosen and part not in chosen:
+            continue
         print(name)
         with tempfile.TemporaryDirectory(prefix="landbridge-soak-") as place:
             problems += work(Path(place))

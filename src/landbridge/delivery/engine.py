@@ -34,9 +34,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from landbridge.chance import Chance
@@ -76,7 +77,7 @@ class Work:
     journal: Callable[[Tx], None] | None = None
 
 
-Handler = Callable[[Delivery, Work], Awaitable[None]]
+Handler = Callable[[Delivery, Work], Coroutine[Any, Any, None]]
 """Handles one delivery; fills in `Work` as it goes. Raises for a failure."""
 
 
@@ -299,14 +300,11 @@ class Engine:
         if not settled:
             return
         self._point("settle", names=())
+        if any(isinstance(one.decision, Parked) for one in settled):
+            self._point("park", names=())
+        for one in self._queue.settle_many(tx, settled):
+            _warn_of_lost(one.delivery)
         for one in settled:
-            if isinstance(one.decision, Parked):
-                self._point("park", names=())
-            try:
-                self._queue.settle(tx, one)
-            except LeaseLost:
-                _warn_of_lost(one.delivery)
-                continue
             if one.also is not None:
                 one.also(tx)
         if self._on_settled is not None:
@@ -385,8 +383,14 @@ class Engine:
                 return interrupted
         try:
             self._point("attempt", delivery=delivery)
-            async with asyncio.timeout(subscription.timeout):
-                await subscription.handler(delivery, work)
+            running = subscription.handler(delivery, work)
+            try:
+                first = running.send(None)
+            except StopIteration:
+                pass  # it waited for nothing: no timer was needed
+            else:
+                async with asyncio.timeout(subscription.timeout):
+                    await _Rest(running, first)
             self._point("answer", delivery=delivery)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
@@ -463,6 +467,30 @@ class Engine:
         strike = self._switchboard.strike(f"delivery.{name}", context)
         if strike is not None and strike.error is not None and name in _CAN_FAIL:
             raise strike.error
+
+
+class _Rest:
+    """What is left of a coroutine after its first step: awaiting it goes on where that step began to wait."""
+
+    __slots__ = ("_first", "_running")
+
+    def __init__(self, running: Coroutine[Any, Any, None], first: Any) -> None:
+        self._running = running
+        self._first = first
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        wanted = self._first
+        while True:
+            try:
+                given = yield wanted
+            except BaseException as error:
+                step = partial(self._running.throw, error)
+            else:
+                step = partial(self._running.send, given)
+            try:
+                wanted = step()
+            except StopIteration:
+                return
 
 
 _DONE = Done()

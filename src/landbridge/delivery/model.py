@@ -72,8 +72,7 @@ class Parked:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """
     What became of one attempt: the decision carried out, and the failure that led to it. `also` is written in the same
     unit (the journal of the attempt's callouts).

@@ -29,7 +29,7 @@ from landbridge.storage import Reader, Tx
 
 TABLES = (
     """CREATE TABLE lb_delivery (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, subscription TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
+        id INTEGER PRIMARY KEY NOT NULL, subscription TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
         is_head INTEGER NOT NULL, due_at REAL NOT NULL, lease_until REAL, attempt INTEGER NOT NULL DEFAULT 0,
         failures INTEGER NOT NULL DEFAULT 0, interrupted INTEGER NOT NULL DEFAULT 0, replays INTEGER NOT NULL DEFAULT 0,
         first_at REAL NOT NULL, uuid TEXT NOT NULL, replay_id INTEGER NOT NULL, correlation TEXT NOT NULL, body BLOB NOT NULL)""",
@@ -60,6 +60,18 @@ CLAIM = """
 NEXT_DUE = """
     SELECT due_at FROM lb_delivery WHERE subscription = ? AND state = 'due' AND is_head = 1 ORDER BY due_at LIMIT 1
 """  # when the next claim finds something
+NEWEST = f"""
+    SELECT max(coalesce((SELECT max(id) FROM lb_delivery), 0), coalesce((SELECT max("Delivery__c") FROM "{NAME}"), 0))
+"""  # ids go on after it: a dead letter goes back to its own
+REMOVE_MANY = """
+    DELETE FROM lb_delivery WHERE id IN (SELECT value FROM json_each(?)) AND attempt = 1 AND state = 'in_flight'
+    RETURNING id
+"""  # the plain case: delivered at the first attempt
+PROMOTE_MANY = """
+    UPDATE lb_delivery SET is_head = 1
+    WHERE id IN (SELECT (SELECT id FROM lb_delivery WHERE subscription = ?1 AND key = lanes.value ORDER BY id LIMIT 1)
+                 FROM json_each(?2) AS lanes)
+"""
 REMOVE = "DELETE FROM lb_delivery WHERE id = ? AND attempt = ? AND state = 'in_flight'"
 PROMOTE = """
     UPDATE lb_delivery SET is_head = 1
@@ -103,7 +115,19 @@ WAITING = "SELECT state, count(*) FROM lb_delivery WHERE subscription = ? GROUP 
 # The + keeps SQLite on the ids: by the index of lanes it would sort all that wait.
 OLDEST = "SELECT id, replay_id FROM lb_delivery WHERE id >= ? AND +subscription = ? ORDER BY id LIMIT 1"
 
-_COLUMNS = ("subscription", "key", "uuid", "replay_id", "correlation", "state", "is_head", "due_at", "first_at", "body")
+_COLUMNS = (
+    "id",
+    "subscription",
+    "key",
+    "uuid",
+    "replay_id",
+    "correlation",
+    "state",
+    "is_head",
+    "due_at",
+    "first_at",
+    "body",
+)
 
 
 class Queue(Protocol):
@@ -125,6 +149,10 @@ class Queue(Protocol):
 
     def settle(self, tx: Tx, settled: Settled) -> None:
         """Carry out a decision: remove, make due again, or park. Raises LeaseLost; nothing was changed then."""
+        ...
+
+    def settle_many(self, tx: Tx, many: Sequence[Settled]) -> list[Settled]:
+        """Carry out many decisions, each as `settle` does; returns those that lost their lease."""
         ...
 
     def release(self, tx: Tx, deliveries: Iterable[Delivery]) -> None:
@@ -153,6 +181,7 @@ class SqlQueue:
 
     def __init__(self, new_id: Callable[[Tx], str]) -> None:
         self._new_id = new_id
+        self._next: int | None = None
 
     def enqueue(self, tx: Tx, drafts: Sequence[Draft], now: float, *, once: bool = False) -> int:
         if once:
@@ -162,13 +191,24 @@ class SqlQueue:
         keys = {draft.key for draft in drafts}
         found = tx.all(OPEN_KEYS, (drafts[0].subscription, msgspec.json.encode(list(keys)).decode()))
         taken = {row[0] for row in found}
+        first = self._first_id(tx, len(drafts))
         rows = []
-        for subscription, key, uuid, replay_id, correlation, body in drafts:
+        for number, (subscription, key, uuid, replay_id, correlation, body) in enumerate(drafts, start=first):
             head = 0 if key in taken else 1
             taken.add(key)
-            rows.append((subscription, key, uuid, replay_id, correlation, "due", head, now, now, body))
+            rows.append((number, subscription, key, uuid, replay_id, correlation, "due", head, now, now, body))
         tx.insert("lb_delivery", _COLUMNS, rows)
         return len(rows)
+
+    def _first_id(self, tx: Tx, count: int) -> int:
+        """The first of so many new ids."""
+        if self._next is None:
+            row = tx.one(NEWEST)
+            assert row is not None
+            self._next = int(row[0]) + 1
+        first = self._next
+        self._next = first + count
+        return first  # a unit that is undone leaves a gap
 
     def claim(self, tx: Tx, subscription: str, now: float, n: int, lease: float) -> list[Delivery]:
         rows = tx.all(CLAIM, {"until": now + lease, "subscription": subscription, "now": now, "n": n})
@@ -190,6 +230,24 @@ class SqlQueue:
             self._keep(tx, delivery, settled.failure)
         else:
             self._park(tx, delivery, decision, settled.failure)
+
+    def settle_many(self, tx: Tx, many: Sequence[Settled]) -> list[Settled]:
+        plain: dict[str, dict[int, Settled]] = {}
+        lost = []
+        for one in many:
+            if one.delivery.attempt == 1 and isinstance(one.decision, Done):
+                plain.setdefault(one.delivery.subscription, {})[one.delivery.id] = one
+                continue
+            try:
+                self.settle(tx, one)
+            except LeaseLost:
+                lost.append(one)
+        for subscription, ones in plain.items():
+            removed = tx.all(REMOVE_MANY, (msgspec.json.encode(list(ones)).decode(),))
+            keys = [ones.pop(row[0]).delivery.key for row in removed]
+            tx.run(PROMOTE_MANY, (subscription, msgspec.json.encode(keys).decode()))
+            lost += ones.values()
+        return lost
 
     def _forget(self, tx: Tx, delivery: Delivery) -> None:
         """What only a delivery under way needs: its failed attempts, and which of its transactions have committed."""

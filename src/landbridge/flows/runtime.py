@@ -63,6 +63,8 @@ _REQUEST = msgspec.json.Decoder(Request)
 
 LATER_RETRY = Retry(attempts=12, first=1.0, longest=600.0)
 """How the outbox tries: longer than a handler, for nobody waits for it."""
+KNOWN_FOR = 72 * 3600.0
+"""Seconds that a subscription remembers the uuids of platform events: as long as the log keeps events."""
 RELOAD_LOOK = 0.5
 """Seconds between looks at a flow file with --reload."""
 
@@ -168,6 +170,20 @@ class Crossing:
         """Begin: what was open at the last stop goes on."""
         await self.engine.start()
         self.reader.start()
+        self._start(self._forget())
+
+    async def _forget(self) -> None:
+        """Once an hour: let go of the uuids that no event in the log can have any more."""
+
+        def work(tx: Tx) -> int:
+            return self._queue.forget_delivered(tx, tx.now.timestamp() - KNOWN_FOR)
+
+        while True:
+            try:
+                await self._parts.db.write(work, self.unit)
+            except Exception:
+                log.warning("old uuids could not be forgotten; in an hour again", exc_info=True)
+            await self._parts.clock.sleep(3600.0)
 
     async def stop(self) -> None:
         """End reading, schedules and attempts; what has ended is settled. A second call does nothing."""
