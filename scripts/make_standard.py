@@ -56,6 +56,22 @@ STATUS_PREFIX = "01J"
 STATUSES = frozenset({"CaseStatus", "ContractStatus", "LeadStatus", "OpportunityStage", "OrderStatus", "TaskPriority",
                       "TaskStatus"})  # fmt: skip
 
+# Fields that recordings show and the facts do not (rest-get-account-row, describe-account, rest-organization): object ->
+# the field before it -> fields.
+RECORDED: dict[str, dict[str, list[dict[str, Any]]]] = {
+    "Account": {"DandbCompanyId": [{"name": "OperatingHoursId", "label": "Operating Hour ID", "type": "reference",
+                                    "referenceTo": ["OperatingHours"], "relationshipName": "OperatingHours",
+                                    "permissionable": True, "searchPrefilterable": True}]},
+    "Organization": {
+        "PreferencesTransactionSecurityPolicy": [
+            {"name": "PreferencesTerminateOldestSession", "label": "TerminateOldestSession", "type": "boolean",
+             "createable": False, "updateable": False, "bit": True}],
+        "DefaultCampaignAccess": [
+            {"name": "DelegatedAuthenticationServiceUrl", "label": "Delegated Authentication Service URL", "type": "url",
+             "length": 1000, "createable": False, "updateable": False}],
+    },
+}  # fmt: skip
+
 # Uniqueness that no describe of the facts shows, but that logins stand on.
 UNIQUE = frozenset({("User", "Username")})
 
@@ -96,10 +112,9 @@ def _object(fact: dict[str, Any], relations: dict[tuple[str, str], dict[str, Any
     if any(field["name"] == "RecordTypeId" for field in fact.get("conditionalFields", ())):
         head["supportsRecordTypes"] = True
     lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}," for key, value in head.items()]
-    fields = ",\n".join(
-        "  " + json.dumps(_field(fact["name"], f, relations), ensure_ascii=False)
-        for f in (*fact["fields"], *MORE.get(fact["name"], ()))
-    )
+    whole = [one for f in fact["fields"] for one in (f, *RECORDED.get(fact["name"], {}).get(f["name"], ()))]
+    whole += MORE.get(fact["name"], ())
+    fields = ",\n".join("  " + json.dumps(_field(fact["name"], f, relations), ensure_ascii=False) for f in whole)
     return "{\n" + "\n".join(lines) + '\n "fields": [\n' + fields + "\n ]\n}\n"
 
 

@@ -114,6 +114,10 @@ class InvalidReplicationDate(SalesforceError):
     code = "INVALID_REPLICATION_DATE"
 
 
+class MalformedSearch(SalesforceError):
+    code = "MALFORMED_SEARCH"
+
+
 class UnsupportedMediaType(SalesforceError):
     code, status = "UNSUPPORTED_MEDIA_TYPE", 415
 
@@ -236,6 +240,19 @@ class DuplicateValue(SalesforceError):
         error.message = f"Duplicate external id specified: {value[:255]}"
         error.args = (error.message,)
         return error
+
+
+class DuplicateAssignment(SalesforceError):
+    """The same permission set for the same user once more; two blanks, as recorded."""
+
+    code = "DUPLICATE_VALUE"
+
+    def __init__(self, assignee: str | None, permission_set: str | None) -> None:
+        one, other = (assignee or "")[:15], (permission_set or "")[:15]
+        super().__init__(
+            f"Duplicate PermissionSetAssignment.  Assignee: {one}; Permission Set: {other}",
+            fields=("AssigneeId", "PermissionSetId"),
+        )
 
 
 class StringTooLong(SalesforceError):

@@ -93,7 +93,8 @@ def test_our_files_are_what_the_script_makes_of_the_facts(shared: Path, tmp_path
     made = main(shared / "standard", tmp_path / "made")
     ours = {path.name: path.read_text("utf-8") for path in Path(str(standard._FOLDER)).glob("*.json")}
 
-    assert ours == made
+    recorded_alone = {"Topic.json"}  # known from a recording, not from the facts
+    assert {name: text for name, text in ours.items() if name not in recorded_alone} == made
 
 
 def recorded(shared: Path, name: str) -> dict[str, Any]:

@@ -464,7 +464,7 @@ def test_the_read_only_user_cannot_write(org: RunningOrg, method: str, path: str
     ("method", "path"),
     [
         ("POST", "/graphql"),
-        ("GET", "/search?q=x"),
+        ("GET", "/search/scopeOrder"),
     ],
 )
 def test_what_is_not_done_yet_says_so(org: RunningOrg, method: str, path: str) -> None:
@@ -482,3 +482,16 @@ def test_calls_over_the_daily_limit_are_refused(home: Any) -> None:
 
     assert only(reply, 403)["errorCode"] == "REQUEST_LIMIT_EXCEEDED"
     assert reply.headers["sforce-limit-info"] == "api-usage=4/2"
+
+
+@ledger("error.DuplicateAssignment", "observed", "recording errors-duplicate-permission-set-assignment")
+def test_a_permission_set_is_assigned_once(org: RunningOrg) -> None:
+    body = {
+        "AssigneeId": org.ready["user_id"],
+        "PermissionSetId": org.create("PermissionSet", Name="Once", Label="Once"),
+    }
+    org.create("PermissionSetAssignment", **body)
+
+    found = refused(org, "PermissionSetAssignment", **body)
+
+    assert (found["errorCode"], found["fields"]) == ("DUPLICATE_VALUE", ["AssigneeId", "PermissionSetId"])

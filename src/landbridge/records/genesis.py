@@ -125,7 +125,14 @@ class Genesis:
             "Organization",
             {"Name": "Landbridge", "InstanceName": "LB0", "IsSandbox": 0, "OrganizationType": "Developer Edition",
              "DefaultLocaleSidKey": "en_US", "LanguageLocaleKey": "en_US", "TimeZoneSidKey": "America/Los_Angeles",
-             "FiscalYearStartMonth": 1, "UsesStartDateAsFiscalYearName": 0, "PrimaryContact": "Ada Admin"},
+             "FiscalYearStartMonth": 1, "UsesStartDateAsFiscalYearName": 0, "PrimaryContact": "Ada Admin", "Country": "US",
+             "ReceivesInfoEmails": 1, "ReceivesAdminInfoEmails": 1, "PreferencesLightningLoginEnabled": 1,
+             "DefaultAccountAccess": "Edit", "DefaultContactAccess": "ControlledByParent",
+             "DefaultOpportunityAccess": "Edit", "DefaultLeadAccess": "ReadEditTransfer",
+             "DefaultCaseAccess": "ReadEditTransfer", "DefaultCalendarAccess": "HideDetailsInsert",
+             "DefaultPricebookAccess": "ReadSelect", "DefaultCampaignAccess": "All", "UiSkin": "Theme3",
+             "SignupCountryIsoCode": "US", "NumKnowledgeService": 2, "WebToCaseDefaultOrigin": "Web",
+             "MonthlyPageViewsUsed": 0, "MonthlyPageViewsEntitlement": 0, "IsReadOnly": 0},
             self._org_id,
         )  # fmt: skip
 
@@ -135,7 +142,7 @@ class Genesis:
             {"Username": username, "Email": username, "FirstName": first, "LastName": last, "Name": f"{first} {last}",
              "Alias": first.lower(), "CommunityNickname": username.partition("@")[0], "IsActive": 1,
              "ProfileId": profile_id, "UserType": "Standard", "TimeZoneSidKey": "America/Los_Angeles",
-             "LocaleSidKey": "en_US", "LanguageLocaleKey": "en_US", "EmailEncodingKey": "UTF-8",
+             "LocaleSidKey": "en_US", "LanguageLocaleKey": "en_US", "EmailEncodingKey": "UTF-8", "Country": "US",
              "ForecastEnabled": 0},
             user_id,
         )  # fmt: skip

@@ -17,6 +17,8 @@ ON_UPDATE = ("LastModifiedDate", "LastModifiedById", "SystemModstamp")
 # A record made over the API counts as viewed by its maker (recorded: rest-get-account-row, rest-get-lead-row).
 _SEEN = ("LastViewedDate", "LastReferencedDate")
 
+ASSIGNMENT = "PermissionSetAssignment"
+"""The object that takes a pair of references once."""
 # Not nillable and createable, but made where a create leaves it out.
 _MADE = frozenset({("ContentVersion", "ContentDocumentId")})
 
@@ -114,8 +116,8 @@ class Shape:
 
     @cached_property
     def one_statement(self) -> bool:
-        """Whether an INSERT is all that a create writes: no bytes beside the row, no number drawn for it."""
-        return not self.auto_numbers and not self.blobs
+        """Whether an INSERT is all that a create writes: no bytes beside the row, no number drawn for it, no look before."""
+        return not self.auto_numbers and not self.blobs and self.name != ASSIGNMENT
 
     @cached_property
     def has_owner(self) -> bool:

@@ -20,6 +20,7 @@ from landbridge.errors import (
     AllOrNoneRolledBack,
     CannotInsertUpdate,
     CannotUpdateConvertedLead,
+    DuplicateAssignment,
     DuplicateValue,
     EntityIsDeleted,
     ExternalIdNotFound,
@@ -34,7 +35,7 @@ from landbridge.errors import (
 from landbridge.ids import RecordId
 from landbridge.records import blobs, files
 from landbridge.records.change import Change, ChangeKind, SaveResult
-from landbridge.records.shape import Shape, person_name
+from landbridge.records.shape import ASSIGNMENT, Shape, person_name
 from landbridge.records.validate import Prepared, prepare, stored_value, writer_of
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field, Kind
@@ -44,6 +45,7 @@ from landbridge.storage.dialect import quote
 
 MASTER_RECORD_TYPE = "012000000000000AAA"
 
+FIND_ASSIGNMENT = """SELECT 1 FROM "PermissionSetAssignment" WHERE "AssigneeId" = ? AND "PermissionSetId" = ?"""
 FIND_RECORD_TYPE = """SELECT "SobjectType" FROM "RecordType" WHERE "Id" = ?"""
 
 
@@ -110,6 +112,10 @@ class Store:
         self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, prepared: Prepared, record_id: RecordId | None = None
     ) -> RecordId:  # fmt: skip
         row = self._row(tx, catalog, access, shape, prepared, record_id)
+        if shape.name == ASSIGNMENT:
+            given = row.get("AssigneeId"), row.get("PermissionSetId")
+            if tx.one(FIND_ASSIGNMENT, given) is not None:
+                raise DuplicateAssignment(*given)
         if shape.blobs:
             files.lengths(shape, prepared.blobs, row)
             if shape.name == "ContentVersion":

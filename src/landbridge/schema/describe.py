@@ -76,7 +76,7 @@ def describe_global_item(entity: Entity, access: Viewer, version: float) -> dict
     }  # fmt: skip
     if version >= 50.0:  # absent in the replies recorded at 48.0, there at 50.0
         item |= {"associateEntityType": None, "associateParentEntity": None}
-    return dict(sorted(item.items()))
+    return _at(dict(sorted(item.items())), version)
 
 
 def flag(entity: Entity, name: str, access: Viewer) -> bool:
@@ -90,19 +90,21 @@ def flag(entity: Entity, name: str, access: Viewer) -> bool:
 def describe_sobject(catalog: Catalog, entity: Entity, access: Viewer, version: float, base_url: str) -> dict[str, Any]:
     """`GET /sobjects/{S}/describe`."""
     whole = describe_global_item(entity, access, version)
-    whole["urls"] = _urls(entity, version) | _ui_urls(entity, base_url)
+    whole["urls"] = _urls(entity, version, base_url)
     whole |= {
         "actionOverrides": [],
-        "childRelationships": [_child(child, entity) for child in catalog.children(entity.name)],
+        "childRelationships": [_at(_child(child, entity), version) for child in catalog.children(entity.name)],
         "compactLayoutable": flag(entity, "compactLayoutable", access), "defaultImplementation": None,
         "extendedBy": None, "extendsInterfaces": None,
-        "fields": [describe_field(f, access) for f in entity.fields if access.readable(entity.name, f.name)],
+        "fields": [
+            _field_at(describe_field(f, access), version) for f in entity.fields if access.readable(entity.name, f.name)
+        ],
         "implementedBy": None, "implementsInterfaces": None, "listviewable": None, "lookupLayoutable": None,
         "namedLayoutInfos": [], "networkScopeFieldName": None, "recordTypeInfos": _record_types(entity, version),
         "searchLayoutable": flag(entity, "searchLayoutable", access), "sobjectDescribeOption": "FULL",
         "supportedScopes": _scopes(entity),
     }  # fmt: skip
-    return dict(sorted(whole.items()))
+    return _at(dict(sorted(whole.items())), version)
 
 
 def describe_field(field: Field, access: Viewer) -> dict[str, Any]:
@@ -159,9 +161,11 @@ def _child(child: Child, parent: Entity) -> dict[str, Any]:
 def _record_types(entity: Entity, version: float) -> list[dict[str, Any]]:
     if entity.kind not in (Kind.STANDARD, Kind.CUSTOM):
         return []
+    if entity.kind is Kind.STANDARD and not (entity.sobject.supports_record_types or entity.sobject.record_types):
+        return []  # recorded: OpportunityContactRole, Topic, UserRole
     own = [known for known in entity.sobject.record_types if known.active]
     rows = [(t.record_type_id, t.developer_name, t.name, False) for t in own] + [(MASTER, "Master", "Master", True)]
-    return [
+    found = [
         {
             "active": True, "available": True, "defaultRecordTypeMapping": index == 0, "developerName": developer,
             "master": master, "name": name, "recordTypeId": type_id,
@@ -169,6 +173,7 @@ def _record_types(entity: Entity, version: float) -> list[dict[str, Any]]:
         }
         for index, (type_id, developer, name, master) in enumerate(rows)
     ]  # fmt: skip
+    return [_at(one, version) for one in found]
 
 
 def _scopes(entity: Entity) -> list[dict[str, str]]:
@@ -184,25 +189,98 @@ def _base(entity: Entity, version: float) -> str:
     return f"/services/data/v{version:.1f}/sobjects/{entity.name}"
 
 
-def _urls(entity: Entity, version: float) -> dict[str, str]:
-    base = _base(entity, version)
-    urls = {"rowTemplate": base + "/{ID}", "describe": base + "/describe", "sobject": base}
-    if _FLAGS[entity.kind].get("layoutable") or entity.sobject.flags.get("layoutable"):
-        urls = {
-            "compactLayouts": base + "/describe/compactLayouts", "rowTemplate": base + "/{ID}",
-            "approvalLayouts": base + "/describe/approvalLayouts", "listviews": base + "/listviews",
-            "describe": base + "/describe", "quickActions": base + "/quickActions",
-            "layouts": base + "/describe/layouts", "sobject": base,
-        }  # fmt: skip
+# Every URL a describe may name, in the order recorded replies have them; and in that of 29.0.
+_URL_ORDER = (
+    "compactLayouts", "rowTemplate", "approvalLayouts", "caseArticleSuggestions", "caseRowArticleSuggestions",
+    "namedLayouts", "passwordUtilities", "eventSchema", "uiDetailTemplate", "uiEditTemplate", "defaultValues", "listviews",
+    "describe", "uiNewRecord", "quickActions", "layouts", "sobject",
+)  # fmt: skip
+_OLD_URL_ORDER = (
+    "uiEditTemplate", "sobject", "quickActions", "uiDetailTemplate", "describe", "rowTemplate", "layouts", "compactLayouts",
+    "uiNewRecord",
+)  # fmt: skip
+_URL_PATHS = {
+    "rowTemplate": "/{ID}", "sobject": "", "caseArticleSuggestions": "/suggestedArticles",
+    "caseRowArticleSuggestions": "/{ID}/suggestedArticles", "namedLayouts": "/describe/namedLayouts/{LayoutName}",
+    "passwordUtilities": "/{ID}/password", "eventSchema": "/eventSchema", "defaultValues": "/defaultValues?recordTypeId&fields",
+    "describe": "/describe", "listviews": "/listviews", "quickActions": "/quickActions",
+}  # fmt: skip
+# What single objects have beyond or below the rule (recording describe-global).
+_MORE_URLS = {"Case": ("caseArticleSuggestions", "caseRowArticleSuggestions"),
+              "User": ("namedLayouts", "passwordUtilities", "quickActions"), "UserRole": ("compactLayouts",),
+              "OpportunityContactRole": ("quickActions",)}  # fmt: skip
+_NO_LISTS = frozenset({"User"})
+
+
+def _url_names(entity: Entity) -> set[str]:
+    """Which URLs an object has: those of layouts where it has layouts, of lists where users have lists of it."""
+    found = {"rowTemplate", "describe", "sobject", *_MORE_URLS.get(entity.name, ())}
+    if flag(entity, "layoutable", _EVERYBODY):
+        found |= {"compactLayouts", "layouts"}
+        listed = flag(entity, "mruEnabled", _EVERYBODY) and entity.sobject.flags.get("searchLayoutable", True)
+        if listed and entity.name not in _NO_LISTS:
+            found |= {"approvalLayouts", "listviews", "quickActions"}
     if entity.kind is Kind.EVENT:
-        urls["eventSchema"] = base + "/eventSchema"
-    return urls
+        found.add("eventSchema")
+    return found
 
 
-def _ui_urls(entity: Entity, base_url: str) -> dict[str, str]:
-    if entity.key_prefix is None:
-        return {}
-    return {
-        "uiDetailTemplate": base_url + "/{ID}", "uiEditTemplate": base_url + "/{ID}/e",
-        "uiNewRecord": f"{base_url}/{entity.key_prefix}/e",
+def _urls(entity: Entity, version: float, base_url: str | None = None) -> dict[str, str]:
+    """The URLs of an object; with `base_url` also those of the user interface, which are whole."""
+    base = _base(entity, version)
+    names = _url_names(entity)
+    urls = {
+        name: base + _URL_PATHS.get(name, f"/describe/{name}")
+        for name in names
     }  # fmt: skip
+    if base_url is not None and entity.key_prefix is not None:
+        urls |= {
+            "uiDetailTemplate": base_url + "/{ID}", "uiEditTemplate": base_url + "/{ID}/e",
+            "uiNewRecord": f"{base_url}/{entity.key_prefix}/e",
+        }  # fmt: skip
+        if {"layouts", "quickActions"} <= names and flag(entity, "createable", _EVERYBODY):
+            urls["defaultValues"] = base + _URL_PATHS["defaultValues"]
+    order = _URL_ORDER if version >= _FULL else _OLD_URL_ORDER
+    return {name: urls[name] for name in order if name in urls}
+
+
+class _Everybody:
+    """What an object is, whoever looks."""
+
+    read_only = False
+
+    def readable(self, sobject: str, name: str) -> bool:
+        del sobject, name
+        return True
+
+
+_EVERYBODY = _Everybody()
+
+# Keys that came with a version. Recorded: absent in 29.0 and there in 42.0, absent in 42.0 and there in 48.0; the version between
+# is guessed.
+_FULL, _LATEST = 32.0, 46.0
+_SINCE = {
+    **dict.fromkeys(
+        ("actionOverrides", "hasSubtypes", "isSubtype", "mruEnabled", "namedLayoutInfos", "networkScopeFieldName",
+         "sobjectDescribeOption", "supportedScopes", "aggregatable", "compoundFieldName", "encrypted", "extraTypeInfo",
+         "filteredLookupInfo", "highScaleNumber", "mask", "maskType", "polymorphicForeignKey", "queryByDistance",
+         "referenceTargetField", "searchPrefilterable", "junctionIdListNames", "junctionReferenceTo", "active",
+         "developerName", "master"), _FULL),
+    **dict.fromkeys(
+        ("deepCloneable", "defaultImplementation", "extendedBy", "extendsInterfaces", "implementedBy",
+         "implementsInterfaces", "isInterface", "aiPredictionField", "formulaTreatNullNumberAsZero"), _LATEST),
+}  # fmt: skip
+
+
+def _field_at(found: dict[str, Any], version: float) -> dict[str, Any]:
+    """A field as its version described it: 29.0 named no default of a checkbox."""
+    if version < _FULL and found["type"] == "boolean":
+        found["defaultValue"] = None
+    return _at(found, version)
+
+
+def _at(found: dict[str, Any], version: float) -> dict[str, Any]:
+    """A described thing with the keys that its API version knew."""
+    if version >= _LATEST:
+        return found
+    return {key: value for key, value in found.items() if _SINCE.get(key, 0.0) <= version}

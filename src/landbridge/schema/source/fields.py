@@ -189,7 +189,7 @@ class FieldReader:
             return {"default_value_formula": text}
         return {
             "default_value": value,
-            "default_value_formula": text,
+            "default_value_formula": None if kind == "Checkbox" else text,  # recorded: describe-custom-object-v29
             "defaulted_on_create": kind == "Checkbox" or None,
         }
 

@@ -8,6 +8,7 @@ from landbridge.wire.rest import (
     query,
     replication,
     resources,
+    search,
     sobjects,
     tooling,
     traversal,
@@ -23,6 +24,7 @@ ROUTES = (
     *traversal.ROUTES,
     *tooling.ROUTES,
     *query.ROUTES,
+    *search.ROUTES,
     *elsewhere.ROUTES,
 )
 

@@ -1,0 +1,38 @@
+"""The recordings there are: known here too, so that the ledger is the same where ../shared is not."""
+
+from __future__ import annotations
+
+NAMES = (
+    "auth-expired-session", "auth-identity-2015", "auth-identity-2023", "auth-introspect", "auth-register",
+    "auth-token-password-2015", "auth-token-refresh", "bulk1-add-batch", "bulk1-batch-list", "bulk1-close-job",
+    "bulk1-create-upsert-job", "bulk1-job-status", "bulk1-json-close", "bulk1-query-batch-add",
+    "bulk1-query-batch-status", "bulk1-query-job", "bulk1-query-result-json", "bulk1-query-result-list", "bulk1-spec",
+    "bulk1-upsert-result-csv", "bulk2-abort-query", "bulk2-close-upsert-job", "bulk2-create-query-job",
+    "bulk2-create-upsert-job", "bulk2-failed-results", "bulk2-info-complete", "bulk2-info-failed",
+    "bulk2-info-in-progress", "collections-all-or-none-create", "collections-create", "collections-create-many",
+    "collections-create-required-missing", "collections-delete", "collections-empty-list",
+    "collections-update-converted-lead", "collections-update-no-id", "collections-update-number-as-string",
+    "collections-update-partial-invalid-email", "collections-upsert-email", "collections-upsert-id",
+    "collections-upsert-id-v58", "collections-upsert-mixed", "composite-batch-two-queries", "composite-four-queries",
+    "composite-invalid-type", "composite-not-found", "composite-not-modified", "composite-reference-ids",
+    "composite-references", "describe-account", "describe-custom", "describe-custom-object-v29", "describe-global",
+    "describe-opportunity-contact-role", "describe-topic", "describe-user-role", "errors-delete-deleted",
+    "errors-duplicate-permission-set-assignment", "errors-get-deleted-contact", "errors-unknown-field-dml",
+    "errors-unknown-object-soql", "events-cdc-update-contact", "events-channel", "events-channel-member",
+    "graph-two-creates", "graphql-accounts", "limits-nested-apps", "limits-record-count-empty",
+    "limits-record-count-lag", "limits-v58", "rest-appmenu", "rest-connect-communities", "rest-create-account",
+    "rest-create-contact-v29", "rest-create-contact-v64", "rest-create-custom-object", "rest-create-topic",
+    "rest-delete", "rest-get-account-row", "rest-get-lead-row", "rest-oas3-request", "rest-organization",
+    "rest-patch", "rest-root-v29", "rest-search-sosl", "rest-tabs", "rest-upsert-created-v29",
+    "rest-upsert-updated-v29", "rest-versions-2023", "soap-delete-metadata", "soap-login-partner",
+    "soap-read-metadata", "soap-upsert-metadata", "soap-upsert-metadata-error", "soql-account-wide",
+    "soql-child-subquery", "soql-count-id-aggregate", "soql-custom-object-default-name", "soql-datetime-range",
+    "soql-empty", "soql-group-by-three", "soql-in-list", "soql-lookup-filter", "soql-record-type", "soql-two-rows",
+    "soql-typeof", "soql-user-limit-1", "tooling-apex-class-row", "tooling-coverage", "tooling-create-sandbox",
+    "tooling-execute-anonymous", "tooling-named-credential-query", "tooling-org-coverage", "tooling-queue-items",
+    "tooling-run-tests-async", "tooling-run-tests-sync", "tooling-search", "tooling-sobjects",
+    "tooling-subscriber-package", "tooling-test-results", "tree-two-accounts",
+    "wellknown-login-404-oauth-authorization-server", "wellknown-login-404-oauth-protected-resource",
+    "wellknown-oauth-as-api-2026", "wellknown-oauth-resource-api-2026", "wellknown-openid-login-2026",
+    "wellknown-openid-my-domain-2023",
+)  # fmt: skip
