@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.composite.calls import HALTED, V, composite, count, refused, statuses, sub
+from tests.conftest import ROOT
 from tests.support.running import RunningOrg
 
 ledger = pytest.mark.ledger
@@ -161,6 +163,18 @@ def test_circular_references_fail(org: RunningOrg) -> None:
     )
 
     assert [one["body"][0]["errorCode"] for one in answers] == ["PROCESSING_HALTED"] * 3
+
+
+def test_the_example_of_the_documentation_works(org: RunningOrg) -> None:
+    page = (ROOT / "docs" / "how-to" / "composite.md").read_text("utf-8")
+    body = page.partition("-d '")[2].partition("}'\n")[0] + "}"
+    request = json.loads(body.replace("'\"'", "'").replace("'\"'", "'"))
+
+    reply = org.data("POST", "/composite", request)
+
+    answers = reply.json["compositeResponse"]
+    assert statuses(answers) == [201, 201, 200]
+    assert answers[2]["body"]["records"][0]["Account"]["Name"] == "Rosehill Nursery"
 
 
 # --- all or none -----------------------------------------------------------------------------------------------------
@@ -366,14 +380,41 @@ def test_a_subrequest_answers_in_its_own_version(org: RunningOrg) -> None:
     assert made["httpHeaders"]["Location"].startswith("/services/data/v58.0/sobjects/Account/")
 
 
-def test_a_read_only_user_writes_nothing_through_a_composite(org: RunningOrg) -> None:
-    reply = org.data(
-        "POST", "/composite", {"compositeRequest": [sub("POST", "/sobjects/Account", "a", {"Name": "x"})]},
-        token=org.integration_token(),
-    )  # fmt: skip
+def test_a_read_only_user_reads_but_writes_nothing_through_a_composite(org: RunningOrg) -> None:
+    calls = [
+        sub("GET", "/query?q=SELECT Id FROM Account LIMIT 1", "q"),
+        sub("POST", "/sobjects/Account", "a", {"Name": "x"}),
+    ]
 
-    (found,) = reply.json["compositeResponse"]
+    reply = org.data("POST", "/composite", {"compositeRequest": calls}, token=org.integration_token())
+
+    read, found = reply.json["compositeResponse"]
+    assert read["httpStatusCode"] == 200
     assert (found["httpStatusCode"], found["body"][0]["errorCode"]) == (403, "INSUFFICIENT_ACCESS_OR_READONLY")
+
+
+def test_a_query_too_long_for_a_url_is_sent_here_and_one_beyond_the_database_says_so(org: RunningOrg) -> None:
+    catalog = org.door.server.catalog
+    account, user = (catalog.get(name) for name in ("Account", "User"))
+    assert account is not None
+    assert user is not None
+    paths = [
+        f"{'Parent.' * depth}{below}{field.name}"
+        for depth in range(5)
+        for below, entity in (("", account), ("Owner.", user), ("CreatedBy.", user), ("LastModifiedBy.", user))
+        for field in entity.fields
+        if field.stored
+    ]
+    assert len(paths) > 2100
+
+    some, all_ = composite(
+        org,
+        sub("GET", f"/query?q=SELECT {', '.join(paths[:900])} FROM Account LIMIT 1", "some"),
+        sub("GET", f"/query?q=SELECT {', '.join(paths[:2100])} FROM Account LIMIT 1", "all"),
+    )
+
+    assert some["httpStatusCode"] == 200
+    assert (all_["httpStatusCode"], all_["body"][0]["errorCode"]) == (400, "QUERY_TOO_COMPLICATED")
 
 
 # --- what is refused as a whole --------------------------------------------------------------------------------------

@@ -139,10 +139,16 @@ class SQLiteTx:
         return self._connection.execute(sql, params).fetchall()
 
     def one(self, sql: str, params: Params = ()) -> Row | None:
-        return self._connection.execute(sql, params).fetchone()
+        try:
+            return self._connection.execute(sql, params).fetchone()
+        except apsw.SQLError as error:
+            raise _too_complex(error) from error
 
     def each(self, sql: str, params: Params = ()) -> Iterator[Row]:
-        yield from self._connection.execute(sql, params)
+        try:
+            yield from self._connection.execute(sql, params)
+        except apsw.SQLError as error:
+            raise _too_complex(error) from error
 
     def run(self, sql: str, params: Params = ()) -> int:
         connection = self._connection
