@@ -65,7 +65,7 @@ async def test_no_secret_is_written_down_anywhere(tmp_path: Path, home: Path, ca
                 ),
                 org.callouts.run(),
             )
-            told += [outcome.url, outcome.error, str(outcome)]
+            told += [outcome.url, outcome.error, str(outcome), repr(outcome), outcome.shown]
         await org.credential("Gone", "http://127.0.0.1:9", {"key": KEY}, auth="api-key-query", key_name="shop")
         outcome = await org.callouts.send(request("Gone", "GET", "/"), org.callouts.run())
         told += [outcome.url, outcome.error, str(outcome), repr(org.callouts.store.all()), repr(server.settings)]

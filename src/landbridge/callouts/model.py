@@ -44,6 +44,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """
     What became of one callout. `status` is 0 without an answer; header names are lower case; `error` and `url` are masked.
 
+    `headers` and `body` are as they came, for the author's eyes: what is written down anywhere is `shown`, the body as the
+    journal keeps it, masked and cut.
     `retry_after` is in seconds from now: what the target, the breaker or a limit asks for, None where nobody asks. `duration`
     counts the wait for a turn.
     """
@@ -61,6 +63,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: float | None = None
     duration: float = 0.0
     http_version: str = ""
+    shown: str = ""
+
+    def __repr__(self) -> str:
+        return f"Outcome({self})"
 
     @property
     def ok(self) -> bool:

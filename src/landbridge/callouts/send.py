@@ -195,12 +195,6 @@ class Callouts:
         live = self._live.get(credential.name)
         return breakers.view(Breaker() if live is None else live.breaker, credential.breaker, self._clock.epoch())
 
-    def shown(self, outcome: Outcome, most: int | None = None) -> str:
-        """An outcome's body as it may be written down: text, masked, its first `most` characters (None: the journal's)."""
-        live = self._live.get(outcome.credential)
-        hide = str if live is None else live.hidden.hide
-        return _body(outcome.body, self._log_body if most is None else most, hide) or ""
-
     async def disconnect(self) -> None:
         """Close every connection; what is under way ends as lost, the next callout opens new ones."""
         live, self._live = list(self._live.values()), {}
@@ -499,8 +493,9 @@ class _Call:
         url = _shown_url(live, self.url)
         if error:
             error = live.hidden.hide(error)[:1000]
-        run.note(_entry(self._out._log_body, live, run, request, url, live.shown_headers, headers, kind, sent, answer,
-                        error, spent, at))  # fmt: skip
+        entry = _entry(self._out._log_body, live, run, request, url, live.shown_headers, headers, kind, sent, answer,
+                       error, spent, at)  # fmt: skip
+        run.note(entry)
         if answer is None:
             return Outcome(
                 kind=kind, sent=sent, credential=live.credential.name, method=request.method, url=url,
@@ -509,7 +504,7 @@ class _Call:
         return Outcome(
             kind=kind, sent=sent, credential=live.credential.name, method=request.method, url=url,
             correlation_id=run.correlation_id, status=answer.status, headers=answer.headers, body=answer.body, error=error,
-            retry_after=retry_after, duration=spent, http_version=answer.version,
+            retry_after=retry_after, duration=spent, http_version=answer.version, shown=str(entry.values[-1] or ""),
         )  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def of_callout(outcome: callouts.Outcome, detail: str = "") -> Outcome:
     answered = outcome.kind is callouts.Kind.ANSWERED
     reason = f"{outcome.method} {outcome.url}: " + (f"status {outcome.status}" if answered else outcome.error)
     if answered:
-        detail = f"{detail}\n--- response {outcome.status} ---\n{outcome.text[:4000]}"
+        detail = f"{detail}\n--- response {outcome.status} ---\n{outcome.shown}"
     code = f"HTTP {outcome.status}" if answered else outcome.kind.value
     return Outcome(kind, code, outcome.status, outcome.retry_after, _line(reason), detail[-MOST_DETAIL:])
 
