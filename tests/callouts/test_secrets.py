@@ -151,11 +151,11 @@ async def test_secrets_in_the_urls_of_headers_are_hidden_by_name(org: Org) -> No
 
 
 def test_a_secret_across_the_edge_of_what_is_kept_is_hidden() -> None:
-    from landbridge.callouts.send import _body
+    from landbridge.callouts.entry import kept_body
 
     hide = mask.Secrets(["the-secret-value"]).hide
     for edge in range(10, 40):
-        kept = _body(b"x" * 20 + b"the-secret-value" + b"y" * 20, edge, hide)
+        kept = kept_body(b"x" * 20 + b"the-secret-value" + b"y" * 20, edge, hide)
         assert kept is not None
         assert "the-sec" not in kept
 
@@ -173,9 +173,9 @@ def test_a_secret_across_the_edge_of_what_is_kept_is_hidden() -> None:
     ],
 )
 def test_what_is_kept_of_a_body(data: bytes | None, kept: str | None) -> None:
-    from landbridge.callouts.send import _body
+    from landbridge.callouts.entry import kept_body
 
-    assert _body(data, 10, lambda text: text) == kept
+    assert kept_body(data, 10, lambda text: text) == kept
 
 
 # --- the seal ------------------------------------------------------------------------------------------------------
