@@ -19,7 +19,15 @@ import apsw
 
 from bench.table import ROUNDS, SECONDS, Section, Table
 
-SECTIONS = ("starts", "rows", "composite", "language", "callouts", "delivery")
+SECTIONS = (
+    "starts",
+    "rows",
+    "composite",
+    "language",
+    "callouts",
+    "delivery",
+    "streaming",
+)  # a line each: several are added at a time
 """Modules of this folder, in the order in which they run."""
 
 

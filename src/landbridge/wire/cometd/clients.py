@@ -361,20 +361,22 @@ class Clients:
 
     # --- rounds --------------------------------------------------------------------------------------------------
 
-    def deliver(self, now: float) -> int:
-        """Answer the held connects that something is owed to; how many were answered."""
+    def deliver(self, now: float) -> tuple[int, int]:
+        """Answer the held connects that something is owed to; how many were answered, with how many bytes of events."""
         tip = self._log.tip()
         ready = dict(self._behind)
         self._behind.clear()
         for watch in list(self._watches.values()):
             if watch.seen < tip and self._is_news(watch, tip):
                 ready |= watch.waiting
-        answered = 0
+        answered = size = 0
         for client in ready:
             self._stop_waiting(client)
             owed, done = self._owed(client)
-            if any(batch.messages for batch in owed):
+            events = sum(len(batch.messages) for batch in owed)
+            if events:
                 answered += 1
+                size += events
                 self._reply(client, client.session.answer(owed, now))
             elif done:
                 self._wait(client, owed)
@@ -382,7 +384,7 @@ class Clients:
                 for subscription, _, cursor in owed:
                     subscription.cursor = cursor
                 self._behind[client] = None
-        return answered
+        return answered, size
 
     def _is_news(self, watch: Watch, tip: int) -> bool:
         """Whether a channel has events after what its clients have seen; what has none is passed over for good."""

@@ -10,6 +10,7 @@ Source: `events.md` section 3, `clients.md` item 11.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from landbridge.wire.cometd import messages
 from landbridge.wire.cometd.clients import Caller, Client
@@ -22,7 +23,6 @@ from landbridge.wire.http.message import Answer, Call, Needs, Reply, Route
 OLDEST, NEWEST = 37.0, 68.0
 _VERSION = re.compile(r"\d{2}\.\d\Z", re.ASCII)
 _COOKIE = re.compile(rb"(?:^|[;,]\s*)BAYEUX_BROWSER=([A-Za-z0-9]{1,64})")
-_NO_STORE = (b"Cache-Control", b"no-cache,no-store")
 
 
 class Waiting:
@@ -50,7 +50,7 @@ def receive(call: Call, answer: Answer) -> Waiting | None:
     except Refused as refused:
         answer(_reply([messages.refusal({}, refused)], refused.code))
         return None
-    wrong = _wrong_version(call)
+    wrong = _wrong_version(call.params.get("api", ""), b"/replay/" in call.request.target)
     if wrong is not None:
         answer(_reply([messages.refusal(message, wrong) for message in found], wrong.code))
         return None
@@ -85,11 +85,10 @@ def _browser(call: Call) -> str | None:
     return None if match is None else match[1].decode()
 
 
-def _wrong_version(call: Call) -> Refused | None:
-    api = call.params.get("api", "")
+@lru_cache(maxsize=256)
+def _wrong_version(api: str, replayed: bool) -> Refused | None:
     if not _VERSION.match(api):
         return Refused("version missing")
-    replayed = b"/replay/" in call.request.target
     if (api == "36.0") is not replayed or (not replayed and not OLDEST <= float(api) <= NEWEST):
         return Refused("version unsupported")
     return None

@@ -1,8 +1,8 @@
 """
 The CometD clients of a running org: what moves them in time.
 
-A commit that appended events asks for a round. Rounds follow each other with a breath between them that is as long as the
-last one cost, LINGER at most: under load one answer carries several events, and an idle org answers at once.
+A commit that appended events asks for a round. The more clients a round answered, the longer the breath before the next one,
+LINGER at most: under load one answer carries several events. After a pause, and to who is alone, events go out at once.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from landbridge.server import Server
 
 LINGER = 0.002
-"""Seconds that a round waits at most (PERFORMANCE section 7: 1 to 2 ms)."""
-COST = 0.00002
-"""Seconds of breath for every connect a round answered: about what its next request costs."""
+"""Seconds between two rounds at most (PERFORMANCE section 7: 1 to 2 ms)."""
+BREATH = 0.0002
+"""Seconds for every client but the first that a round answered: twice what an answer and the next request cost."""
+BUSY = 0.01
+HEAVY = 8_192
+"""Bytes of an answer from which on more at a time counts for more than at once; BUSY seconds after a breath that is over."""
 SWEEP = 1.0
 
 
@@ -45,6 +48,7 @@ class Streams:
         )
         self._round: asyncio.Handle | None = None
         self._rested = 0.0
+        self._heavy = False
         self._sweeper = self._loop.call_later(SWEEP, self._tick)
 
     @classmethod
@@ -64,7 +68,10 @@ class Streams:
         """Have a round soon: events were committed, or a held connect has not been looked at."""
         if self._round is not None:
             return
-        wait = self._rested - self._loop.time()
+        now = self._loop.time()
+        wait = self._rested - now
+        if self._heavy and wait > -BUSY:
+            wait = LINGER
         if wait > 0:
             self.clients.patient = True
             self._round = self._loop.call_later(wait, self._deliver)
@@ -73,10 +80,11 @@ class Streams:
 
     def _deliver(self) -> None:
         self._round = None
-        self.clients.patient = False
-        answered = self.clients.deliver(self.now())
-        if answered:
-            self._rested = self._loop.time() + min(LINGER, COST * answered)
+        answered, size = self.clients.deliver(self.now())
+        self.clients.patient = answered > 1
+        self._heavy = size > HEAVY * answered
+        if answered > 1:
+            self._rested = self._loop.time() + min(LINGER, BREATH * (answered - 1))
         if self.clients.impatient:
             self.hasten()
 
