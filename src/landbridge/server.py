@@ -34,7 +34,7 @@ from landbridge.schema.catalog import Entity
 from landbridge.schema.image import Image
 from landbridge.soql import Front
 from landbridge.storage import Migration, SQLiteDatabase, Tx, Unit
-from landbridge.storage.folder import Folder
+from landbridge.storage.folder import Folder, make_private
 
 if TYPE_CHECKING:
     from landbridge.schema.source import Source
@@ -143,6 +143,7 @@ class Server:
         self._closing.callback(self.folder.close)
         self._image = Image(self.settings.home, MIGRATIONS, _digest())
         self._image.lay(self.folder.database, durable=not self.folder.temporary)
+        make_private(self.folder.database)
         self.db = SQLiteDatabase.open(
             self.folder.database,
             clock=self.clock,

@@ -162,6 +162,7 @@ def test_a_folder_that_a_server_owns_is_reached_through_it(
         assert org.ready["org_id"] in out
 
 
+@pytest.mark.attack("exec led to an org with a foreign certificate", "502: https is verified")
 def test_an_https_org_with_a_foreign_certificate_is_not_believed(
     environment: dict[str, str], org: RunningOrg, tmp_path: Path
 ) -> None:
@@ -174,6 +175,7 @@ def test_an_https_org_with_a_foreign_certificate_is_not_believed(
     assert "502" in errors
 
 
+@pytest.mark.attack("the exec proxy used for another host", "tunnelled end to end, or 403 with --only-org")
 def test_other_hosts_pass_through_or_are_refused(environment: dict[str, str], elsewhere: str) -> None:
     script = python(
         OPENER,
@@ -221,6 +223,9 @@ def ask(port: int, head: str) -> bytes:
         return connection.recv(65536)
 
 
+@pytest.mark.attack(
+    "the exec proxy used by another program or user", "407 without the random credential of its program's environment"
+)
 def test_the_proxy_is_of_one_program(running: tuple[str, int, str]) -> None:
     host, port, credential = running
     pair = base64.b64encode(credential.encode()).decode()
@@ -235,6 +240,7 @@ def test_the_proxy_is_of_one_program(running: tuple[str, int, str]) -> None:
     assert connect(f"Proxy-Authorization: Basic {pair}\r\n") == b"HTTP/1.1 200 Connection established"
 
 
+@pytest.mark.attack("the exec proxy used from another machine", "it listens on 127.0.0.1 alone")
 def test_the_proxy_listens_on_loopback_alone(running: tuple[str, int, str]) -> None:
     _, port, _ = running
     addresses = {row[4][0] for row in socket.getaddrinfo(socket.gethostname(), None)} - {"127.0.0.1", "::1"}
@@ -250,6 +256,9 @@ def test_a_head_without_an_end_is_refused(running: tuple[str, int, str]) -> None
     assert ask(port, "GET http://a.example.com/ HTTP/1.1\r\n" + "X: y\r\n" * 7000).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.attack(
+    "a certificate of the exec proxy for another host", "each is for its host alone; private keys stay in memory"
+)
 def test_a_minted_certificate_is_for_its_host_alone(home: Path) -> None:
     import ssl
 

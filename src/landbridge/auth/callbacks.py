@@ -43,11 +43,12 @@ def allowed(registered: Iterable[str], asked: str) -> bool:
 
 def _same_but_port(registered: str, asked: str) -> bool:
     one, other = urlsplit(registered), urlsplit(asked)
-    if not one.scheme == other.scheme == "http" or one.hostname not in LOOPBACK or one.hostname != other.hostname:
-        return False
-    return _behind(registered, one) == _behind(asked, other)
+    both_local = one.scheme == other.scheme == "http" and one.hostname in LOOPBACK
+    return both_local and _without_port(registered, one) == _without_port(asked, other)
 
 
-def _behind(url: str, parts: SplitResult) -> str:
-    """All behind host and port, as it is written."""
-    return url[len(parts.scheme) + 3 + len(parts.netloc) :]
+def _without_port(url: str, parts: SplitResult) -> str:
+    """The URL as it is written, but for the port."""
+    port = "" if parts.port is None else f":{parts.netloc.rpartition(':')[2]}"
+    end = len(parts.scheme) + 3 + len(parts.netloc)
+    return url[: end - len(port)] + url[end:]

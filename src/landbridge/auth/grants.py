@@ -18,7 +18,7 @@ from typing import Any
 
 from landbridge.access import Access
 from landbridge.auth import codes, jwt, refresh, scopes, users
-from landbridge.auth.apps import App, Apps
+from landbridge.auth.apps import ROTATES, App, Apps
 from landbridge.auth.codes import Code
 from landbridge.auth.failures import Failures
 from landbridge.auth.flows import Authorization
@@ -175,13 +175,15 @@ class Grants:
         user_id = await self._passwords.check(username, password, request.peer)
         if user_id is None:
             raise OAuthError("invalid_grant", "authentication failure")
-        return await self._reply(request, _Granted(app, user_id, _without_refresh(app)), _CLASSIC)
+        granted = _Granted(app, user_id, _without_refresh(app))
+        return await self._grant(request, _CLASSIC, lambda tx: granted)
 
     async def _client_credentials(self, request: TokenRequest) -> dict[str, Any]:
         app = await self.app(request)
         if app.run_as is None:
             raise OAuthError("invalid_grant", "no client credentials user enabled")
-        return await self._reply(request, _Granted(app, app.run_as, _without_refresh(app)), _CLASSIC)
+        granted = _Granted(app, app.run_as, _without_refresh(app))
+        return await self._grant(request, _CLASSIC, lambda tx: granted)
 
     async def _jwt_bearer(self, request: TokenRequest) -> dict[str, Any]:
         try:
@@ -200,7 +202,8 @@ class Grants:
         )
         if user_id is None or not await self._db.read(lambda reader: self._apps.approved(reader, user_id, app)):
             raise OAuthError("invalid_grant", "user hasn't approved this consumer")
-        return await self._reply(request, _Granted(app, user_id, _without_refresh(app)), _MODERN)
+        granted = _Granted(app, user_id, _without_refresh(app))
+        return await self._grant(request, _MODERN, lambda tx: granted)
 
     def _check_claims(self, claims: Mapping[str, Any], request: TokenRequest) -> None:
         if _audiences(claims).isdisjoint({*LOGIN_HOSTS, request.base_url, request.instance_url}):
@@ -216,23 +219,18 @@ class Grants:
         token = request.need("refresh_token")
         app = await self.app(request, secret=False)
         successor = f"5Aep861{self._chance.letters(80)}"
-        granted = await self._db.write(
-            lambda tx: self._spend(tx, app, token, successor), Unit("refresh", None, "login")
-        )
-        if granted is None:
-            raise OAuthError("invalid_grant", "expired access/refresh token")
-        return await self._reply(request, granted, _MODERN)
+        return await self._grant(request, _MODERN, lambda tx: self._spend(tx, app, token, successor))
 
-    def _spend(self, tx: Tx, app: App, token: str, successor: str) -> _Granted | None:
+    def _spend(self, tx: Tx, app: App, token: str, successor: str) -> _Granted | OAuthError:
         """Use a refresh token; one that was spent before takes its family with it."""
-        found = refresh.find(tx, token)
+        found, refused = refresh.find(tx, token), OAuthError("invalid_grant", "expired access/refresh token")
         if found is None or found.client_id != app.client_id:
-            return None
+            return refused
         if found.state != refresh.LIVE:
             if found.state == refresh.SPENT and found.family is not None:
                 self._end_family(tx, found.family)
-            return None
-        if "rotates" not in app.rules:
+            return refused
+        if ROTATES not in app.rules:
             return _Granted(app, found.user_id, found.scope, found.family)
         family = found.family or self._chance.hex_token(8)
         refresh.settle(tx, token, refresh.SPENT)
@@ -265,23 +263,19 @@ class Grants:
     async def implicit(self, asked: Authorization, user_id: str, base_url: str, instance_url: str) -> dict[str, Any]:
         """A person has approved, and the app's own page takes the token from the fragment (user-agent flow)."""
         app = await self.known_app(asked.client_id)
-        await self._db.write(
-            lambda tx: self._apps.approve(tx, user_id, app.client_id), Unit("authorize", user_id, "login")
-        )
-        request = TokenRequest({}, app.client_id, None, base_url, instance_url, "")
         granted = _Granted(app, user_id, asked.scope, self._chance.hex_token(8), None, asked.nonce)
-        return await self._reply(request, granted, _MODERN)
+
+        def work(tx: Tx) -> _Granted:
+            self._apps.approve(tx, user_id, app.client_id)
+            return granted
+
+        return await self._grant(TokenRequest({}, app.client_id, None, base_url, instance_url, ""), _MODERN, work)
 
     async def _authorization_code(self, request: TokenRequest) -> dict[str, Any]:
         text = request.need("code")
         app = await self.app(request)
         token = f"5Aep861{self._chance.letters(80)}"
-        granted = await self._db.write(
-            lambda tx: self._redeem(tx, app, text, request.form, token), Unit("code", None, "login")
-        )
-        if isinstance(granted, OAuthError):
-            raise granted
-        return await self._reply(request, granted, _MODERN)
+        return await self._grant(request, _MODERN, lambda tx: self._redeem(tx, app, text, request.form, token))
 
     def _redeem(self, tx: Tx, app: App, text: str, form: Mapping[str, str], token: str) -> _Granted | OAuthError:
         """Use a code, once. A second time, whoever brings it, ends what the first one gave."""
@@ -320,10 +314,7 @@ class Grants:
         text = request.need("code")
         app = await self.app(request, secret=False)
         token = f"5Aep861{self._chance.letters(80)}"
-        found = await self._db.write(lambda tx: self._poll(tx, app, text, token), Unit("device", None, "login"))
-        if isinstance(found, OAuthError):
-            raise found
-        return await self._reply(request, found, _MODERN)
+        return await self._grant(request, _MODERN, lambda tx: self._poll(tx, app, text, token))
 
     def _poll(self, tx: Tx, app: App, text: str, token: str) -> _Granted | OAuthError:
         device, now = codes.find_device(tx, text), self._clock.epoch()
@@ -360,16 +351,36 @@ class Grants:
 
     # --- replies -------------------------------------------------------------------------------------------------
 
-    async def _reply(self, request: TokenRequest, granted: _Granted, order: tuple[str, ...]) -> dict[str, Any]:
-        app, user_id = granted.app, granted.user_id
-        access = await self._db.read(lambda reader: self._sessions.access(reader, user_id))
-        if access is None:
-            raise OAuthError("invalid_grant", "inactive user")
-        unit = Unit("login", access.user_id, "login")
-        token = await self._db.write(
-            lambda tx: self._sessions.open(tx, access, app.client_id, granted.scope, granted.family), unit
-        )
-        identity = f"{request.base_url}/id/{self._org_id}/{user_id}"
+    async def _grant(
+        self, request: TokenRequest, order: tuple[str, ...], work: Callable[[Tx], _Granted | OAuthError]
+    ) -> dict[str, Any]:
+        """
+        One unit of work: what spends a one-time thing, and the session that comes of it.
+
+        A replay that ends the login must not fall between the two: it would miss the session.
+        """
+
+        def unit(tx: Tx) -> tuple[_Granted, str] | OAuthError:
+            granted = work(tx)
+            if isinstance(granted, OAuthError):
+                return granted
+            if self._apps.find(tx, granted.app.client_id) is None:
+                return OAuthError("invalid_client_id", "client identifier invalid")
+            access = self._sessions.access(tx, granted.user_id)
+            if access is None:
+                return OAuthError("invalid_grant", "inactive user")
+            return granted, self._sessions.open(tx, access, granted.app.client_id, granted.scope, granted.family)
+
+        found = await self._db.write(unit, Unit("login", None, "login"))
+        if isinstance(found, OAuthError):
+            raise found
+        return await self._reply(request, order, *found)
+
+    async def _reply(
+        self, request: TokenRequest, order: tuple[str, ...], granted: _Granted, token: str
+    ) -> dict[str, Any]:
+        app = granted.app
+        identity = f"{request.base_url}/id/{self._org_id}/{granted.user_id}"
         issued_at = str(int(self._clock.epoch() * 1000))
         reply = {
             "access_token": token, "instance_url": request.instance_url, "id": identity, "token_type": "Bearer",
@@ -392,9 +403,16 @@ class Grants:
         return jwt.sign(claims, key, key_id)
 
     async def open_session(self, access: Access, client_id: str | None) -> str:
-        """A durable new session; its token."""
-        unit = Unit("login", access.user_id, "login")
-        return await self._db.write(lambda tx: self._sessions.open(tx, access, client_id), unit)
+        """A durable new session with the rights that the user has now; its token. Raises OAuthError for one who has none."""
+
+        def work(tx: Tx) -> str | None:
+            now = self._sessions.access(tx, access.user_id)
+            return None if now is None else self._sessions.open(tx, now, client_id)
+
+        token = await self._db.write(work, Unit("login", access.user_id, "login"))
+        if token is None:
+            raise OAuthError("invalid_grant", "inactive user")
+        return token
 
     async def revoke(self, token: str) -> bool:
         """End an access token, or a refresh token with its sessions. False for a token that is neither."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any, LiteralString
 
 from landbridge.access import READ_ONLY, Access
 from landbridge.auth import scopes
@@ -137,27 +138,31 @@ class Sessions:
 
     def revoke(self, tx: Tx, token: str) -> bool:
         """End a session. False for a token that is none."""
-        return self._end(tx, lambda session: session.hash == sha256(token.encode("latin-1", "replace")).digest())
+        digest = sha256(token.encode("latin-1", "replace")).digest()
+        return self._end(tx, "hash = ?", (digest,), lambda s: s is self._live.get(digest))
 
     def revoke_app(self, tx: Tx, user_id: str, client_id: str) -> bool:
         """End the sessions that an app holds for a user (its refresh token was revoked)."""
-        return self._end(tx, lambda s: s.client_id == client_id and s.access.user_id == user_id)
+        return self._end(
+            tx, "client_id = ? AND user_id = ?", (client_id, user_id),
+            lambda s: s.client_id == client_id and s.access.user_id == user_id,
+        )  # fmt: skip
 
     def end_family(self, tx: Tx, family: str) -> bool:
         """End what came of one consent."""
-        return self._end(tx, lambda s: s.family == family)
+        return self._end(tx, "family = ?", (family,), lambda s: s.family == family)
 
     def end_app(self, tx: Tx, client_id: str) -> bool:
         """End every session of an app."""
-        return self._end(tx, lambda s: s.client_id == client_id)
+        return self._end(tx, "client_id = ?", (client_id,), lambda s: s.client_id == client_id)
 
     def end_user(self, tx: Tx, user_id: str, but: frozenset[str] = frozenset()) -> bool:
         """End every session of a user, but those of these ids."""
-        return self._end(tx, lambda s: s.access.user_id == user_id and s.id not in but)
+        return self._end(tx, "user_id = ?", (user_id,), lambda s: s.access.user_id == user_id, but)
 
     def end_named(self, tx: Tx, name: str) -> bool:
         """End the session of this `id`, as it stands in lists and logs."""
-        return self._end(tx, lambda s: s.id == name)
+        return self._end(tx, "lower(substr(hex(hash), 1, 12)) = ?", (name,), lambda s: s.id == name)
 
     def freeze(self, tx: Tx, user_id: str, *, frozen: bool) -> None:
         """A frozen user can't log in, and their sessions end."""
@@ -187,16 +192,27 @@ class Sessions:
             if session.access.user_id == user_id:
                 session.access = access
 
-    def _end(self, tx: Tx, wanted: Callable[[Session], bool]) -> bool:
-        ended = [session for session in self._live.values() if wanted(session)]
-        for session in ended:
-            tx.run(END, (session.hash,))
+    def _end(
+        self, tx: Tx, where: LiteralString, values: tuple[Any, ...], wanted: Callable[[Session], bool],
+        but: frozenset[str] = frozenset(),
+    ) -> bool:  # fmt: skip
+        """
+        End the sessions of the table that a condition names, and of memory that `wanted` does.
+
+        Both, because neither holds all: a session whose unit waits for the same commit as this one is in the table alone, a
+        preshared one in memory alone.
+        """
+        found = {row[0] for row in tx.all(f"SELECT hash FROM lb_session WHERE {where}", values)}
+        found |= {session.hash for session in self._live.values() if wanted(session)}
+        ended = [digest for digest in found if digest.hex()[:12] not in but]
+        for digest in ended:
+            tx.run(END, (digest,))
         tx.after_commit(lambda: self._forget(ended))
         return bool(ended)
 
-    def _forget(self, ended: list[Session]) -> None:
-        for session in ended:
-            self._live.pop(session.hash, None)
+    def _forget(self, ended: list[bytes]) -> None:
+        for digest in ended:
+            self._live.pop(digest, None)
         for call in list(self._ended):
             call()
 

@@ -128,6 +128,13 @@ def is_owned(path: Path) -> bool:
     return False
 
 
+def make_private(database: Path) -> None:
+    """See that nobody else reads a database, made or not: SQLite gives its -wal and -shm files the mode of the file itself."""
+    os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for path in (database, *database.parent.glob(f"{database.name}-*")):
+        path.chmod(0o600)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Write a file of mode 600 in one step: a reader sees the old one or the whole new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from landbridge.auth import callbacks, codes, scopes, users
 from landbridge.auth.apps import App
@@ -30,6 +30,8 @@ async def authorize(call: Call) -> Reply:
     """`GET /services/oauth2/authorize`: the login page, once the app's question is a proper one."""
     asked = call.request.query()
     try:
+        if repeated := _repeated(call.request):
+            raise OAuthError("invalid_request", f"{repeated} is there twice")
         app = await call.server.grants.known_app(asked.get("client_id"))
         callback = _callback(app, asked.get("redirect_uri"))
     except OAuthError as error:
@@ -40,6 +42,12 @@ async def authorize(call: Call) -> Reply:
         return _to_app(callback, asked.get("state"), {"error": error.error, "error_description": error.description})
     handles = call.server.flows.begin(authorization)
     return _with_cookie(pages.login(handles.flow, hint=asked.get("login_hint", ""), callback=callback), call, handles)
+
+
+def _repeated(request: Request) -> str | None:
+    """A parameter that comes twice: two readers of the URL could each believe another one (RFC 6749 section 3.1)."""
+    names = [name for name, _ in parse_qsl(request.target.partition(b"?")[2].decode("latin-1"), keep_blank_values=True)]
+    return next((name[:50] for name in names if names.count(name) > 1), None)
 
 
 def _callback(app: App, asked: str | None) -> str:

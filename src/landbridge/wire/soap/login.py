@@ -9,9 +9,11 @@ Source: `auth.md` section 6, recording soap-login-partner.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from landbridge import values
 from landbridge.auth import users
-from landbridge.errors import LoginFault
+from landbridge.errors import LoginFault, OAuthError
 from landbridge.wire.http.message import Call, Needs, Reply, Route
 from landbridge.xml import Element, XmlError, escape, parse
 
@@ -59,9 +61,12 @@ async def _login(call: Call, operation: Element, header: Element | None) -> str:
     if user_id is not None:
         found = user_id
         access = await server.db.read(lambda reader: server.sessions.access(reader, found))
-    if access is None:
+    token = None
+    if access is not None:
+        with suppress(OAuthError):  # locked between the check and the login
+            token = await server.grants.open_session(access, None)
+    if access is None or token is None:
         raise LoginFault("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.")
-    token = await server.grants.open_session(access, None)
     version, base, org = call.params["version"], call.request.instance_url, server.org.org_id[:15]
     return (
         f"<metadataServerUrl>{base}/services/Soap/m/{version}/{org}</metadataServerUrl>"
