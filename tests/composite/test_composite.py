@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from landbridge.errors import ServerUnavailable
+from landbridge.faults.switchboard import Strike, Switch
 from tests.composite.calls import HALTED, V, composite, count, refused, statuses, sub
 from tests.conftest import ROOT
 from tests.support.running import RunningOrg
@@ -281,6 +283,27 @@ def test_a_collection_can_be_referred_to_by_index(org: RunningOrg) -> None:
 
     assert contact["httpStatusCode"] == 201
     assert [one["id"] for one in removed["body"]] == [many["body"][0]["id"], contact["body"]["id"]]
+
+
+def test_one_subrequest_can_be_made_to_fail_on_purpose(org: RunningOrg) -> None:
+    switch = Switch(
+        "http.subrequest", Strike(ServerUnavailable("staged")), lambda context: context["call"].params.get("sobject") == "Contact"
+    )  # fmt: skip
+    calls = (
+        sub("POST", "/sobjects/Account", "a", {"Name": "x"}),
+        sub("POST", "/sobjects/Contact", "c", {"LastName": "x", "AccountId": "@{a.id}"}),
+    )
+    before = count(org, "Account")
+
+    off = org.door.server.switchboard.on(switch)
+    alone = composite(org, *calls)
+    whole_ = composite(org, *calls, allOrNone=True)
+    off()
+
+    assert statuses(alone) == [201, 503]
+    assert [one["body"][0]["errorCode"] for one in whole_] == ["PROCESSING_HALTED", "SERVER_UNAVAILABLE"]
+    assert count(org, "Account") == before + 1
+    assert statuses(composite(org, *calls)) == [201, 201]
 
 
 # --- what clients send -----------------------------------------------------------------------------------------------

@@ -279,6 +279,7 @@ def dispatch(call: Call, request: Request, *, allow: Callable[[Match], None], al
 
     Errors become replies, and what a failed subrequest did is undone. `allow` raises the SalesforceError of a route that the
     composite does not take; OUTSIDE routes are refused always. DatabaseLost alone is raised: nothing of the unit was kept.
+    The switchboard is asked at `http.subrequest` too, for errors: a unit can't wait, so a delay is one of the request around it.
     """
     table, tx = call.table, call.writer
     assert table is not None
@@ -291,6 +292,9 @@ def dispatch(call: Call, request: Request, *, allow: Callable[[Match], None], al
             call.server, request, found.params, found.version, call.access, tx, call.session_id, call.correlation_id,
             table, all_or_none,
         )  # fmt: skip
+        strike = call.server.switchboard.strike("http.subrequest", {"call": inner, "route": found.route})
+        if strike is not None and strike.error is not None:
+            raise strike.error
         handler = cast("Handler", found.route.handler)
         return tx.alone(lambda: at_once(handler(inner), tx))
     except SalesforceError as error:
