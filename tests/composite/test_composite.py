@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from landbridge.errors import ServerUnavailable
 from landbridge.faults.switchboard import Strike, Switch
+from landbridge.storage import Unit
 from tests.composite.calls import HALTED, V, composite, count, refused, statuses, sub
 from tests.conftest import ROOT
 from tests.support.running import RunningOrg
@@ -401,6 +404,53 @@ def test_a_subrequest_answers_in_its_own_version(org: RunningOrg) -> None:
     (made,) = composite(org, sub("POST", "v58.0/sobjects/Account", "a", {"Name": "x"}), version="60.0")
 
     assert made["httpHeaders"]["Location"].startswith("/services/data/v58.0/sobjects/Account/")
+
+
+def test_a_composite_that_only_reads_waits_for_no_writer(org: RunningOrg) -> None:
+    made = org.create("Account", Name="read me")
+    db = org.door.server.db
+    release = asyncio.Event()
+
+    async def hold(held: threading.Event) -> None:
+        async with db.transaction(Unit("flow")) as transaction:
+            await transaction.write(
+                lambda tx: tx.run('UPDATE "Account" SET "Phone" = ? WHERE "Id" = ?', ("uncommitted", made))
+            )
+            held.set()
+            await release.wait()
+
+    held = threading.Event()
+    holder = asyncio.run_coroutine_threadsafe(hold(held), org.loop)
+    assert held.wait(30)
+    try:
+        (row,) = composite(org, sub("GET", f"/sobjects/Account/{made}?fields=Phone", "r"), allOrNone=True)
+        batch = org.data(
+            "POST",
+            "/composite/batch",
+            {"batchRequests": [{"method": "get", "url": f"v67.0/sobjects/Account/{made}?fields=Name"}]},
+        )
+        assert not holder.done()
+    finally:
+        org.loop.call_soon_threadsafe(release.set)
+        holder.result(30)
+
+    assert row["body"]["Phone"] is None
+    assert batch.json["results"][0]["result"]["Name"] == "read me"
+
+
+def test_what_a_reading_composite_promises_is_kept(org: RunningOrg) -> None:
+    """The page after the first of each query, and the moment somebody looked at a record."""
+    for number in range(201):
+        org.create("Opportunity", Name=f"Page {number}", StageName="Prospecting", CloseDate="2026-01-31")
+    calls = [sub("GET", "/query?q=SELECT Id FROM Opportunity", f"q{number}") for number in range(2)]
+
+    reply = org.data(
+        "POST", "/composite", {"compositeRequest": calls}, headers={"Sforce-Query-Options": "batchSize=200"}
+    )
+
+    urls = [one["body"]["nextRecordsUrl"] for one in reply.json["compositeResponse"]]
+    assert len(set(urls)) == 2
+    assert [org.request("GET", url).json["done"] for url in urls] == [True, True]
 
 
 def test_a_read_only_user_reads_but_writes_nothing_through_a_composite(org: RunningOrg) -> None:

@@ -51,4 +51,9 @@ def _allow(found: Match) -> None:
         raise InvalidInput(f"/{path[0]} can't be part of a batch: {', '.join(_TAKEN)} can")
 
 
-ROUTES = (Route("POST", "/services/data/{version}/composite/batch", batch, Needs.WRITE),)
+ROUTES = (
+    Route(
+        "POST", "/services/data/{version}/composite/batch", batch, Needs.WRITE,
+        reads=lambda call: envelope.only_reads(call.request, "batchRequests"),
+    ),
+)  # fmt: skip

@@ -1,9 +1,10 @@
 """
 `/composite`: up to 25 subrequests that may build on each other's answers, all or none of them if the caller says so.
 
-All run one after the other in one unit of work. A subrequest that fails undoes what it did; with `allOrNone` the first
-failure undoes everything, and every other subrequest answers PROCESSING_HALTED. `collateSubrequests` lets the platform
-reorder subrequests for speed without changing answers: here they always run in their order.
+All run one after the other in one unit of work; a composite that only reads runs as one read. A subrequest that fails undoes
+what it did; with `allOrNone` the first failure undoes everything, and every other subrequest answers PROCESSING_HALTED.
+`collateSubrequests` lets the platform reorder subrequests for speed without changing answers: here they always run in their
+order.
 
 Source: composite.md section 1.
 """
@@ -11,6 +12,7 @@ Source: composite.md section 1.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -89,7 +91,7 @@ def run(
         return [answer(one, reply) for one, reply in zip(wanted, replies, strict=True)], not any(map(failed, replies))
     replies = []
     try:
-        with call.writer.nested():
+        with nullcontext() if call.keep is not None else call.writer.nested():
             for index, reply in enumerate(_each(call, wanted, allow, all_or_none=True)):
                 if failed(reply):
                     raise _RolledBack(index, reply)
@@ -164,5 +166,5 @@ _C = "/services/data/{version}/composite"
 
 ROUTES = (
     Route("GET", _C, listing, Needs.NOTHING),
-    Route("POST", _C, composite, Needs.WRITE),
+    Route("POST", _C, composite, Needs.WRITE, reads=lambda call: envelope.only_reads(call.request, "compositeRequest")),
 )

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from landbridge.errors import InvalidInput, JsonParserError, NotFound, SalesforceError, TooManyInRequest
+from landbridge.wire.http.body import decode_object
 from landbridge.wire.http.message import Request
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -202,6 +203,29 @@ def at_most(count: int, most: int, what: str) -> None:
 def status(error: SalesforceError) -> dict[str, Any]:
     """An error of one record of a list or a tree: `statusCode` where a row's own error has `errorCode`, fields always."""
     return {"statusCode": error.code, "message": error.message, "fields": list(error.fields or ())}
+
+
+def only_reads(request: Request, name: str) -> bool:
+    """
+    Whether every subrequest in the list `name` of a request's body only reads.
+
+    A url that was answered by an earlier one may be a page of a query that is kept only when the request is done: such a request
+    goes as a write. What is wrong with a request is found when it runs. Leaves the decoded body in the request.
+    """
+    try:
+        request.content = value = decode_object(request)
+    except SalesforceError:
+        return False
+    items = {key.lower(): inner for key, inner in value.items()}.get(name.lower())
+    return isinstance(items, list) and all(isinstance(item, dict) and _reads(item) for item in items)
+
+
+def _reads(item: Mapping[str, Any]) -> bool:
+    given = {key.lower(): inner for key, inner in item.items()}
+    method, url = given.get("method"), given.get("url")
+    if not isinstance(method, str) or not isinstance(url, str):
+        return False
+    return method.strip().upper() == "GET" and not url.startswith("@{") and "nextRecordsUrl" not in url
 
 
 # --- what kind of resource a url names ----------------------------------------------------------------------------

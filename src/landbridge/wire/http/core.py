@@ -12,6 +12,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -28,7 +29,7 @@ from landbridge.errors import (
     UnknownException,
 )
 from landbridge.ids import RecordId
-from landbridge.storage import DatabaseLost, Unit
+from landbridge.storage import DatabaseLost, Tx, Unit
 from landbridge.wire.http.message import (
     JSON,
     AsyncHandler,
@@ -125,7 +126,10 @@ class Core:
         needs = route.needs
         if needs is Needs.LATER:
             return cast("LaterHandler", route.handler)(call, answer)
-        if needs is Needs.WRITE:
+        if needs is Needs.WRITE and route.reads is not None and route.reads(call):
+            call.keep = []
+            self._read(call, _keeping(cast("Handler", route.handler)), answer)
+        elif needs is Needs.WRITE:
             self._write(call, cast("Handler", route.handler), answer)
         elif needs is Needs.OUTSIDE:
             self._start(self._outside(call, cast("AsyncHandler", route.handler), answer))
@@ -273,15 +277,44 @@ def at_once(reply: Reply | Beside, tx: Any) -> Reply:
     return reply
 
 
+def _keep_all(kept: list[Callable[[Tx], None]], tx: Tx) -> None:
+    for keep in kept:
+        keep(tx)
+
+
+def _on_reader(reply: Reply | Beside, call: Call) -> Reply:
+    """A part's answer where the whole call only reads: what must be kept is left to the call."""
+    if isinstance(reply, Beside):
+        reply = reply.work(call.reader)
+    if reply.after is not None and call.keep is not None:
+        call.keep.append(reply.after)
+        reply.after = None
+    return reply
+
+
+def _keeping(handler: Handler) -> Handler:
+    """A handler whose reply promises what the parts of its call want kept."""
+
+    def keep(call: Call) -> Reply | Beside:
+        reply = handler(call)
+        assert isinstance(reply, Reply), "a composite runs its parts itself"
+        if call.keep:
+            reply.after = partial(_keep_all, call.keep)
+        return reply
+
+    return keep
+
+
 def dispatch(call: Call, request: Request, *, allow: Callable[[Match], None], all_or_none: bool = False) -> Reply:
     """
-    Run one subrequest inside the transaction that `call.tx` is: what composite resources are made of.
+    Run one subrequest inside the transaction that `call.tx` is (or on the reader, where the call only reads): what composite
+    resources are made of.
 
     Errors become replies, and what a failed subrequest did is undone. `allow` raises the SalesforceError of a route that the
     composite does not take; OUTSIDE routes are refused always. DatabaseLost alone is raised: nothing of the unit was kept.
     The switchboard is asked at `http.subrequest` too, for errors: a unit can't wait, so a delay is one of the request around it.
     """
-    table, tx = call.table, call.writer
+    table = call.table
     assert table is not None
     try:
         found = table.match(_method(request), request.path())
@@ -289,14 +322,17 @@ def dispatch(call: Call, request: Request, *, allow: Callable[[Match], None], al
         if found.route.needs in (Needs.OUTSIDE, Needs.LATER):
             raise BadRequest(f"{request.path()} can't be part of a composite request")
         inner = Call(
-            call.server, request, found.params, found.version, call.access, tx, call.session_id, call.correlation_id,
+            call.server, request, found.params, found.version, call.access, call.tx, call.session_id, call.correlation_id,
             table, all_or_none,
         )  # fmt: skip
         strike = call.server.switchboard.strike("http.subrequest", {"call": inner, "route": found.route})
         if strike is not None and strike.error is not None:
             raise strike.error
         handler = cast("Handler", found.route.handler)
-        return tx.alone(lambda: at_once(handler(inner), tx))
+        if call.keep is not None:
+            assert found.route.needs is not Needs.WRITE, "a call that only reads has no subrequest that writes"
+            return _on_reader(handler(inner), call)
+        return call.writer.alone(lambda: at_once(handler(inner), call.writer))
     except SalesforceError as error:
         return error_reply(error)
     except DatabaseLost:

@@ -130,6 +130,7 @@ class Call:
     `params` are the path's variables, decoded; `version` is the API version as a number (66.0), 0.0 outside
     `/services/data`. `tx` is a Tx in WRITE routes and a Reader in READ routes; OUTSIDE routes have none. `table` is where a
     composite finds the routes of its subrequests; `all_or_none` tells one of them that it is undone if anything in it fails.
+    `keep` is there in a composite that only reads: what its subrequests want to be durable before it is answered.
     """
 
     server: Server
@@ -142,6 +143,7 @@ class Call:
     correlation_id: str = ""
     table: RouteTable | None = None
     all_or_none: bool = False
+    keep: list[Callable[[Tx], None]] | None = None
 
     @property
     def reader(self) -> Reader:
@@ -193,3 +195,5 @@ class Route:
     needs: Needs
     authenticated: bool = True
     metered: bool = True
+    reads: Callable[[Call], bool] | None = None
+    """Of a WRITE route: whether this call of it only reads, and so goes as a READ with `Call.keep`. Raises nothing."""
