@@ -27,7 +27,7 @@ SECTIONS = (
     "callouts",
     "delivery",
     "streaming",
-)  # a line each: several are added at a time
+)  # a line each: several are added at a time, "pubsub")
 """Modules of this folder, in the order in which they run."""
 
 

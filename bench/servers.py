@@ -96,7 +96,12 @@ def ours(folder: Path, *options: str, memory: bool = False, source: Path | None 
     ready = folder / "ready.json"
     place = ["--memory"] if memory else ["--data", str(folder / "org")]
     more = ["--source", str(source)] if source is not None else []
-    environment = {**compiled(), "LANDBRIDGE_HOME": str(folder / "home"), "LANDBRIDGE_DAILY_API_REQUESTS": "1000000000"}
+    environment = {
+        **compiled(),
+        "LANDBRIDGE_HOME": str(folder / "home"),
+        "LANDBRIDGE_DAILY_API_REQUESTS": "1000000000",
+        "LANDBRIDGE_HOURLY_PUBLISHED_EVENTS": "1000000000",
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "landbridge", "serve", "--port", "0", "--ready-file", str(ready), *place, *more, *options],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

@@ -73,4 +73,8 @@ def after(events: Sequence[Event], replay_id: int) -> int:
     """The index of the first event after this replay id."""
     if not events or events[-1].replay_id <= replay_id:
         return len(events)
+    # Ids of one topic mostly follow each other: the place is where counting says, and the search of 3 us is saved.
+    guess = replay_id - events[0].replay_id + 1
+    if 0 < guess < len(events) and events[guess - 1].replay_id <= replay_id < events[guess].replay_id:
+        return guess
     return bisect_right(events, replay_id, key=_id)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 KEPT = 32 * 1024 * 1024
 """Bytes of encoded events kept for other subscribers."""
-BODIES, BODY = 64, 256 * 1024
-"""Bodies of responses kept for other subscribers: so many, of so many bytes at most."""
+BODIES = 16 * 1024 * 1024
+"""Bytes of whole bodies of responses kept for other subscribers."""
 RESPONSE = 3 * 1024 * 1024
 """Bytes of events in one response at most (a single event may be larger): clients take 4 MB unless they say otherwise."""
 
@@ -78,6 +78,7 @@ class Frames:
         self._size = 0
         self._frames: OrderedDict[int, bytes] = OrderedDict()
         self._bodies: OrderedDict[tuple[str, int, int], tuple[bytes, int]] = OrderedDict()
+        self._bodies_size = 0
 
     def of(self, event: Event) -> bytes:
         """See `consumer_event`."""
@@ -99,11 +100,11 @@ class Frames:
         key = (topic.name, events[0].replay_id, len(events))
         found = self._bodies.get(key)
         if found is None:
-            found = self._join(events)
-            if len(found[0]) <= BODY:
-                self._bodies[key] = found
-                if len(self._bodies) > BODIES:
-                    self._bodies.popitem(last=False)
+            found = self._bodies[key] = self._join(events)
+            self._bodies_size += len(found[0])
+            while self._bodies_size > BODIES:
+                _, (gone, _) = self._bodies.popitem(last=False)
+                self._bodies_size -= len(gone)
         return found
 
     def _join(self, events: Sequence[Event]) -> tuple[bytes, int]:
