@@ -80,7 +80,7 @@ def create(ready: dict[str, Any], acknowledged: list[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.ledger("pubsub.kill", "documented", "our promise: no gap and no repeat across a crash")
 def test_reconnecting_with_the_last_replay_id_sees_each_event_once(
-    stubs: tuple[ModuleType, ModuleType], tmp_path: Path, home: Path, source: Path
+    request: pytest.FixtureRequest, stubs: tuple[ModuleType, ModuleType], tmp_path: Path, home: Path, source: Path
 ) -> None:
     published: list[str] = []
     created: list[str] = []
@@ -88,6 +88,7 @@ def test_reconnecting_with_the_last_replay_id_sees_each_event_once(
     numbers = count()
     for round_ in range(ROUNDS):
         served = Served(tmp_path, home, "--source", source, "--capture", "Contact")
+        request.addfinalizer(served.kill)
         ready = served.ready()
         with grpc.insecure_channel(ready["pubsub"]) as channel:
             client = PubSub(stubs, channel, ready)

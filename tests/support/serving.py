@@ -37,7 +37,8 @@ class Served:
         return found
 
     def kill(self) -> None:
-        """`kill -9`."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self._ready.unlink(missing_ok=True)
+        """`kill -9`; once is enough."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self._ready.unlink(missing_ok=True)
