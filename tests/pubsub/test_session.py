@@ -111,7 +111,7 @@ def test_requests_add_up_to_a_hundred() -> None:
     assert session.flow.pending == MOST
 
 
-@pytest.mark.ledger("pubsub.overflow", "guessed", "requests that add nothing, ten in a row")
+@pytest.mark.ledger("pubsub.overflow", "guessed", "a hundred requests that add nothing within ten seconds")
 def test_a_client_that_asks_and_does_not_drain_overflows() -> None:
     session = Subscribing(0.0)
     session.request(first(num_requested=100), 0.0)
@@ -122,6 +122,14 @@ def test_a_client_that_asks_and_does_not_drain_overflows() -> None:
         session.request(first(num_requested=100), 0.0)
 
     assert refused.value.suffix == "subscription.fetch.overflow"
+
+
+def test_asking_again_each_five_seconds_is_no_overflow() -> None:
+    session = Subscribing(0.0)
+    for number in range(FUTILE * 3):  # as aiosfpubsub does on a quiet topic
+        session.request(first(num_requested=100), number * 5.0)
+
+    assert session.flow.pending == MOST
 
 
 def test_draining_forgives_futile_requests() -> None:

@@ -152,7 +152,7 @@ def test_a_second_request_for_another_topic_ends_the_stream(pubsub: PubSub) -> N
 
 def test_who_asks_and_asks_overflows(pubsub: PubSub) -> None:
     with pubsub.subscribe("/event/Now__e", 100) as stream:
-        for _ in range(20):
+        for _ in range(150):
             stream.ask(100)
 
         assert stream.fails().code == "subscription.fetch.overflow"

@@ -25,8 +25,9 @@ KEEPALIVE = 60.0
 IDLE = 60.0
 PUBLISH_IDLE = 70.0
 """Seconds a publish stream may be silent. The table of errors speaks of 1,800, the method's page of 70."""
-FUTILE = 10
-"""So many requests in a row that add nothing are an overflow: the client asks and does not drain (our reading)."""
+FUTILE, FUTILE_SPAN = 100, 10.0
+"""So many requests that add nothing, in so many seconds, are an overflow: the client asks and does not drain (our reading).
+aiosfpubsub asks each 5 seconds whatever it has, so the mere repetition is none."""
 LATEST, EARLIEST, CUSTOM = 0, 1, 2
 TIP, BEFORE_ALL = -1, -2
 """Where to begin, as the event log says it: after the newest, or before the earliest kept."""
@@ -43,16 +44,19 @@ class Start:
 class Flow:
     """How many events are outstanding on a stream, and when something is due on it."""
 
-    __slots__ = ("_futile", "_last", "pending")
+    __slots__ = ("_futile", "_futile_since", "_last", "pending")
 
     def __init__(self, now: float) -> None:
         self.pending = 0
         self._futile = 0
+        self._futile_since = now
         self._last = now
 
     def ask(self, number: int, now: float) -> None:
         """`number` more events. Raises Refused when a client keeps asking without draining."""
         if number and self.pending == MOST:
+            if now - self._futile_since > FUTILE_SPAN:
+                self._futile, self._futile_since = 0, now
             self._futile += 1
             if self._futile >= FUTILE:
                 raise Refused("subscription.fetch.overflow")
