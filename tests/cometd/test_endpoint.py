@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from landbridge.faults.switchboard import Strike, Switch
+from landbridge.wire.cometd.refusals import Refused
 from landbridge.wire.cometd.streams import Streams
 from tests.cometd.conftest import SHOP, TOPIC, Raw
 from tests.support.running import RunningOrg
@@ -114,6 +118,28 @@ def test_a_handshake_sets_the_browser_cookie_once(org: RunningOrg, raw: Make) ->
     assert "set-cookie" not in second.headers
     client.client = second.json[0]["clientId"]
     assert client.poll()[0]["successful"]
+
+
+def test_over_tls_the_cookie_is_secure_and_events_come(org: RunningOrg) -> None:
+    context = ssl.create_default_context(cafile=org.ready["ca_file"])
+    connection = http.client.HTTPSConnection("localhost", org.port, context=context, timeout=30)
+    headers = {"Authorization": f"Bearer {org.ready['access_token']}"}
+
+    def ask(message: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+        connection.request("POST", "/cometd/67.0", json.dumps([message]), headers)
+        response = connection.getresponse()
+        return json.loads(response.read()), response.getheader("Set-Cookie") or ""
+
+    (handshake,), cookie = ask(HANDSHAKE)
+    headers["Cookie"] = cookie.partition(";")[0]
+    client = handshake["clientId"]
+    ask({"channel": "/meta/subscribe", "clientId": client, "subscription": TOPIC})
+    publish(org, "over TLS")
+    messages, _ = ask({"channel": "/meta/connect", "clientId": client, "connectionType": "long-polling"})
+    connection.close()
+
+    assert cookie.endswith("; Secure")
+    assert numbers(messages) == ["over TLS"]
 
 
 def test_a_client_that_drops_its_cookie_is_told_which(raw: Make) -> None:
@@ -282,6 +308,30 @@ def test_an_answer_is_compressed_for_who_asks(org: RunningOrg, raw: Make) -> Non
 
     assert reply.headers["content-encoding"] == "gzip"
     assert numbers(json.loads(gzip.decompress(reply.raw))) == [f"gzip {number}" for number in range(20)]
+
+
+@pytest.mark.ledger("cometd.too-busy", "documented", "Streaming API Error Codes v67: the reason is nested in ext.sfdc")
+def test_a_staged_failure_is_told_as_the_platform_tells_it(org: RunningOrg, raw: Make) -> None:
+    client = raw().open()
+    switch = Switch(
+        "cometd.request", Strike(Refused("too busy")), lambda told: told["messages"][0].get("clientId") == client.client
+    )
+    switch_off = org.door.server.switchboard.on(switch)
+    busy, well = client.poll(), raw().open()
+    switch_off()
+
+    assert busy == [
+        {"ext": {"sfdc": {"failureReason": "503::Server is too busy. Please try your request again later."}},
+         "clientId": client.client, "channel": "/meta/connect", "id": "9",
+         "error": "503::Server is too busy. Please try your request again later.", "successful": False}
+    ]  # fmt: skip
+    assert well.client
+
+    switch_off = org.door.server.switchboard.on(Switch("cometd.request", Strike(delay=0.05)))
+    late = client.ask({**client.connection_message, "advice": {"timeout": 0}}).json
+    switch_off()
+    assert late[0]["successful"]
+    assert client.ask({**client.connection_message, "advice": {"timeout": 0}}).json[0]["successful"]
 
 
 # --- clients that come to nothing --------------------------------------------------------------------------------

@@ -228,7 +228,7 @@ def test_a_round_looks_once_at_a_channel_however_many_wait() -> None:
     answered, _ = world.clients.deliver(world.now)
 
     assert answered == 50
-    assert world.log.looks == 3  # is there news for A, for B; what is it
+    assert world.log.looks == 2  # one a channel
 
 
 def test_an_absent_client_is_unknown_after_40_seconds() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from landbridge.access import Access
 from landbridge.errors import Unsupported
 from landbridge.events import EventLog, ReplayIdInvalid, Topic
+from landbridge.events.log import Scanned
 from landbridge.wire.cometd.messages import (
     CONNECT,
     DISCONNECT,
@@ -63,6 +64,8 @@ class Client:
     access: Access
     login: Any
     answer: Answer | None = None
+    caught_up: bool = False
+    """Whether it waits on its channels' watches."""
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +123,7 @@ class Clients:
         self._behind: dict[Client, None] = {}
         """Held connects that wait for the next round although something may be owed."""
         self._found: dict[tuple[str, str, int], Found] = {}
+        self._scanned: dict[tuple[str, int], Scanned] = {}
         self._found_at = -1
         self.patient = False
         """While set, connects with events owed wait for the next round instead of being answered one by one."""
@@ -306,12 +310,11 @@ class Clients:
         return found, done
 
     def _look(self, client: Client, subscription: Subscription) -> Found:
-        tip = self._log.tip()
+        tip = self._tip()
         if subscription.cursor >= tip:
             return Found(b"", subscription.cursor, True)
-        if tip != self._found_at or len(self._found) > KEPT_BATCHES:
+        if len(self._found) > KEPT_BATCHES:
             self._found.clear()
-            self._found_at = tip
         eyes = self._render.eyes(subscription.topic, client.access)
         key = (subscription.channel, eyes, subscription.cursor)
         found = self._found.get(key)
@@ -322,7 +325,7 @@ class Clients:
     def _scan(self, subscription: Subscription, access: Access, eyes: str, tip: int) -> Found:
         position = subscription.cursor
         for _ in range(LOOKS):
-            events, position = self._log.scan(subscription.topic, position, MAX_EVENTS)
+            events, position = self._events(subscription.topic, position)
             if events:
                 joined, last = self._render.messages(subscription.channel, events, access, eyes)
                 if last < events[-1].replay_id:
@@ -332,8 +335,27 @@ class Clients:
                 return Found(b"", position, True)
         return Found(b"", position, False)
 
+    def _tip(self) -> int:
+        """The log's tip. What was found is kept for as long as it stays where it is."""
+        tip = self._log.tip()
+        if tip != self._found_at:
+            self._found.clear()
+            self._scanned.clear()
+            self._found_at = tip
+        return tip
+
+    def _events(self, topic: Topic, after: int) -> Scanned:
+        key = (topic.name, after)
+        found = self._scanned.get(key)
+        if found is None:
+            if len(self._scanned) > KEPT_BATCHES:
+                self._scanned.clear()
+            found = self._scanned[key] = self._log.scan(topic, after, MAX_EVENTS)
+        return found
+
     def _wait(self, client: Client, owed: Sequence[Owed]) -> None:
         """Let a client that has caught up wait for its channels."""
+        client.caught_up = True
         for subscription, _, cursor in owed:
             subscription.cursor = cursor
             name = subscription.topic.name
@@ -343,7 +365,10 @@ class Clients:
             watch.waiting[client] = None
 
     def _stop_waiting(self, client: Client) -> None:
-        self._behind.pop(client, None)
+        if not client.caught_up:
+            self._behind.pop(client, None)
+            return
+        client.caught_up = False
         for subscription in client.session.subscriptions.values():
             watch = self._watches.get(subscription.topic.name)
             if watch is None or client not in watch.waiting:
@@ -363,7 +388,7 @@ class Clients:
 
     def deliver(self, now: float) -> tuple[int, int]:
         """Answer the held connects that something is owed to; how many were answered, with how many bytes of events."""
-        tip = self._log.tip()
+        tip = self._tip()
         ready = dict(self._behind)
         self._behind.clear()
         for watch in list(self._watches.values()):
@@ -389,7 +414,7 @@ class Clients:
     def _is_news(self, watch: Watch, tip: int) -> bool:
         """Whether a channel has events after what its clients have seen; what has none is passed over for good."""
         for _ in range(LOOKS):
-            events, upto = self._log.scan(watch.topic, watch.seen, 1)
+            events, upto = self._events(watch.topic, watch.seen)
             if events:
                 return True
             watch.seen = upto

@@ -9,6 +9,7 @@ Source: `events.md` section 3, `clients.md` item 11.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from functools import lru_cache
 
@@ -54,6 +55,22 @@ def receive(call: Call, answer: Answer) -> Waiting | None:
     if wrong is not None:
         answer(_reply([messages.refusal(message, wrong) for message in found], wrong.code))
         return None
+    strike = call.server.switchboard.strike("cometd.request", {"call": call, "messages": found})
+    if strike is not None:
+        error = strike.error
+        if isinstance(error, Refused):
+            answer(_reply([messages.refusal(message, error) for message in found]))
+            return None
+        if error is not None:
+            raise error
+        if strike.delay:
+            # Who goes away in the meantime is noticed when the connect it sent is over.
+            asyncio.get_running_loop().call_later(strike.delay, _take, call, found, answer)
+            return None
+    return _take(call, found, answer)
+
+
+def _take(call: Call, found: list[messages.Message], answer: Answer) -> Waiting | None:
     streams = Streams.of(call.server)
     browser = _browser(call)
     cookie: list[tuple[bytes, bytes]] = []

@@ -104,7 +104,8 @@ def refusal(message: Message, refused: Refused) -> bytes:
     members: dict[str, Any] = {}
     if channel in (SUBSCRIBE, UNSUBSCRIBE) and isinstance(message.get("subscription"), (str, list)):
         members["subscription"] = message["subscription"]
-    return reply(message, client_id=client_id, advice=advice, **members, error=refused.error)
+    reason = {"sfdc": {"failureReason": refused.error}} if refused.code == 503 else None
+    return reply(message, client_id=client_id, ext=reason, advice=advice, **members, error=refused.error)
 
 
 def event_message(data: bytes, channel: bytes) -> bytes:
