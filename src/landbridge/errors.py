@@ -114,6 +114,10 @@ class InvalidReplicationDate(SalesforceError):
     code = "INVALID_REPLICATION_DATE"
 
 
+class InvalidNewPassword(SalesforceError):
+    code = "INVALID_NEW_PASSWORD"
+
+
 class MalformedSearch(SalesforceError):
     code = "MALFORMED_SEARCH"
 

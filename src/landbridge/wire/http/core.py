@@ -22,6 +22,7 @@ from landbridge.errors import (
     BadRequest,
     InvalidSessionId,
     MethodNotAllowed,
+    NotFound,
     OAuthError,
     RequestLimitExceeded,
     SalesforceError,
@@ -46,6 +47,7 @@ from landbridge.wire.http.message import (
 from landbridge.wire.http.routing import NEWEST, Match, RouteTable
 
 if TYPE_CHECKING:
+    from landbridge.auth.sessions import Session
     from landbridge.server import Server
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ Respond = Callable[[Reply], None]
 _CLIENT = re.compile(r"\bclient\s*=\s*([^,;]+)", re.IGNORECASE)
 _OVERRIDE = re.compile(rb"[?&]_HttpMethod=([A-Za-z]+)")
 _STAMP = b"X-SFDC-Request-Id: %b\r\nX-Request-Id: %b\r\n%b"
+_DATA = b"/services/data/"
 NOBODY = Access(RecordId(""), "")
 
 
@@ -91,24 +94,35 @@ class Core:
 
     def _open(self, request: Request, correlation_id: str, usage: list[bytes]) -> tuple[Call, Route]:
         server = self._server
-        found = self._table.match(_method(request), request.path())
+        try:
+            found = self._table.match(_method(request), request.path())
+        except (NotFound, MethodNotAllowed):
+            if request.target.startswith(_DATA):
+                self._session(request, usage, metered=True)  # a session comes before the path, and the call counts
+            raise
         route = found.route
         access, session_id = NOBODY, None
         if route.authenticated:
-            token = bearer(request)
-            session = None if token is None else server.sessions.find(token)
-            if session is None:
-                raise InvalidSessionId
-            if not session.opens_rest:
-                raise InvalidSessionId("This session is not valid for use with the REST API")
+            session = self._session(request, usage, metered=route.metered)
             access, session_id = session.access, session.id
-            if route.metered:
-                used = server.limits.count_api_call()
-                usage.append(b"Sforce-Limit-Info: %b\r\n" % server.limits.info())
-                if used > server.limits.maximum:
-                    raise RequestLimitExceeded
         call = Call(server, request, found.params, found.version, access, None, session_id, correlation_id, self._table)
         return call, route
+
+    def _session(self, request: Request, usage: list[bytes], *, metered: bool) -> Session:
+        """Who asks; a metered call is counted. Raises InvalidSessionId, RequestLimitExceeded."""
+        server = self._server
+        token = bearer(request)
+        session = None if token is None else server.sessions.find(token)
+        if session is None:
+            raise InvalidSessionId
+        if not session.opens_rest:
+            raise InvalidSessionId("This session is not valid for use with the REST API")
+        if metered:
+            used = server.limits.count_api_call()
+            usage.append(b"Sforce-Limit-Info: %b\r\n" % server.limits.info())
+            if used > server.limits.maximum:
+                raise RequestLimitExceeded
+        return session
 
     # --- running -----------------------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ _LATER = {
     "/compactLayouts": "compact layouts", "/named-credentials/{rest...}": "named credentials over Connect",
     "/sobjects/{sobject}/describe/{rest...}": "layouts", "/sobjects/{sobject}/listviews": "list views",
     "/sobjects/{sobject}/listviews/{rest...}": "list views", "/sobjects/{sobject}/quickActions": "quick actions",
+    "/sobjects/{sobject}/defaultValues": "default values of a layout", "/async/{rest...}": "OpenAPI documents",
+    "/sobjects/{sobject}/suggestedArticles": "suggested articles",
 }  # fmt: skip
 
 # Entries of a version's root that are nothing but a name here.

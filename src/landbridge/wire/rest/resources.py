@@ -42,6 +42,17 @@ def label(number: int) -> str:
     return f"{season} {apostrophe}{year + (number - first) // 3:02d}"
 
 
+_PAGE = b"""<!doctype html><title>Landbridge</title>
+<p>A Salesforce org. Its API is at <a href=/services/data>/services/data</a>.
+"""
+
+
+def front_door(call: Call) -> Reply:
+    """`GET /`: that somebody is there; some clients ping the host before they speak."""
+    del call
+    return Reply(200, _PAGE, b"text/html;charset=UTF-8")
+
+
 def versions(call: Call) -> Reply:
     """`GET /services/data`, ascending: clients take the last element as the newest."""
     del call
@@ -103,6 +114,7 @@ def count_rows(reader: Reader, entity: Entity) -> int:
 
 
 ROUTES = (
+    Route("GET", "/", front_door, Needs.NOTHING, authenticated=False, metered=False),
     Route("GET", "/services/data", versions, Needs.NOTHING, authenticated=False, metered=False),
     Route("GET", "/services/data/{version}", root, Needs.NOTHING),
     Route("GET", "/services/data/{version}/limits", limits, Needs.READ),

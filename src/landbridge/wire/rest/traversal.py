@@ -20,7 +20,9 @@ from landbridge.schema.model import Field
 from landbridge.storage import Reader
 from landbridge.storage.dialect import quote
 from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route
+from landbridge.wire.rest import passwords
 from landbridge.wire.rest.blobs import blob_field, decode_record, download
+from landbridge.wire.rest.passwords import is_password
 from landbridge.wire.rest.query import answer_query
 from landbridge.wire.rest.rows import check_conditions, entity_of, names, refuse_id, row
 
@@ -111,6 +113,8 @@ def place_of(call: Call, path: list[str]) -> Place:
 def show(call: Call, path: list[str]) -> Reply | Beside:
     """The record at the end of the path, the children there as a query result, or the bytes of its blob field."""
     place = place_of(call, path[:-1])
+    if is_password(place.entity, path[-1]):
+        return passwords.show(call, place.record_id)
     field = None if place.children is not None else blob_field(place.entity, call.access, path[-1])
     if field is not None:
         return download(call, place.entity, field, place.record_id)
@@ -138,6 +142,8 @@ def change(call: Call, path: list[str]) -> Reply:
 
 def remove(call: Call, path: list[str]) -> Reply:
     """`DELETE`: delete the parent at the end of the path."""
+    if is_password(entity_of(call), path[-1]):
+        return passwords.refuse_reset()
     place = _one(call, path)
     server = call.server
     server.bin.delete(call.writer, server.catalog, call.access, place.entity, place.record_id)
