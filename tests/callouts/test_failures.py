@@ -137,13 +137,14 @@ async def test_retry_after_as_seconds_or_as_a_date_by_the_answers_own_clock(org:
             answer({}, 503, Retry_After="Tue, 24 Nov 2026 10:00:30 GMT", Date="Tue, 24 Nov 2026 10:00:00 GMT"),
             answer({}, 503, Retry_After="soon"),
             answer({}, 500),
+            answer({}, 503, Retry_After="9" * 400),
         )
     )
     async with outside(lambda got: next(replies)) as erp:
         await org.credential("ERP", erp.url)
-        outcomes = [await send(org) for _ in range(4)]
+        outcomes = [await send(org) for _ in range(5)]
 
-    assert [outcome.retry_after for outcome in outcomes] == [12.0, 30.0, None, None]
+    assert [outcome.retry_after for outcome in outcomes] == [12.0, 30.0, None, None, 30 * 86400.0]
 
 
 async def test_uncommitted_work_refuses_a_callout_as_on_the_platform(org: Org) -> None:

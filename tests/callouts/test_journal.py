@@ -163,6 +163,23 @@ async def test_while_the_database_takes_nothing_callouts_wait_and_then_stop(
     assert org.server.db.read_now(count) == sent + 1 == len(erp.got)
 
 
+async def test_an_org_of_an_older_landbridge_gets_its_journal_and_credentials(tmp_path: Path, home: Path) -> None:
+    settings: dict[str, Any] = {"data": tmp_path / "org", "home": home}
+    await (await Server.open(Settings(**settings))).close()
+    connection = apsw.Connection(str(tmp_path / "org" / "org.sqlite"))
+    for statement in ('DROP TABLE "Callout_Log__c"', "UPDATE lb_org SET value = 'older' WHERE key = 'standard'"):
+        connection.execute(statement)
+    connection.close()
+
+    server = await Server.open(Settings(**settings))
+    async with outside() as erp:
+        await some(Org(server), server.callouts.run(), erp.url, 1)
+        rows = await Org(server).log()
+    await server.close()
+
+    assert len(rows) == 1
+
+
 # --- kept for a time and a size ------------------------------------------------------------------------------------
 
 

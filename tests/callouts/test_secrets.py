@@ -117,6 +117,14 @@ def test_bodies_lose_the_values_of_secret_members(body: str, masked: str | None)
 
 
 @pytest.mark.parametrize(
+    "piece", ["\\", '"', "<key ", '"key', "key", '\\"key\\"', "&key=", "<key>", '"key"  ', ":", "a"]
+)
+def test_no_body_keeps_the_masks_busy(piece: str) -> None:
+    """Each of these took a second or more with patterns that look back without bound; the run's own time would tell."""
+    assert mask.body("key" + piece * (60_000 // len(piece)))
+
+
+@pytest.mark.parametrize(
     "name", ["Authorization", "X-API-Key", "Cookie", "Set-Cookie", "apikey", "X-Auth-Token", "sig", "code"]
 )
 def test_names_of_secrets(name: str) -> None:

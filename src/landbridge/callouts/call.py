@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_REDIRECTS = 5
+MOST_RETRY_AFTER = 30 * 86400.0
+"""What a target can ask for: a slip of its keyboard is no reason to wait for a century."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
 
@@ -297,12 +299,13 @@ def _retry_after(answer: Answer, clock: Clock) -> float | None:
     if not text:
         return None
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text), MOST_RETRY_AFTER)
     when = _moment(text)
     if when is None:
         return None
     now = _moment(found.get("date", ""))
-    return max(0.0, when - (clock.epoch() - clock.offset if now is None else now))
+    wait = when - (clock.epoch() - clock.offset if now is None else now)
+    return min(max(0.0, wait), MOST_RETRY_AFTER)
 
 
 def _moment(text: str) -> float | None:

@@ -27,7 +27,9 @@ _WORDS = (
     "passw|passphrase|pwd|secret|token|api[-_]?key|apikey|access[-_]?key|private[-_]?key|authorization|credential|cookie"
     "|session[-_]?id|signature|assertion|otp|x-amz-security"
 )
-_NAME = r"[\w.\-:]*(?:" + _WORDS + r")[\w.\-]*"
+# Every repetition before a value is bounded: bodies come from outside, and a pattern that looks back over a long run for each of
+# its places would take a second for some kilobytes of backslashes.
+_NAME = r"[\w.\-:]{0,80}(?:" + _WORDS + r")[\w.\-]{0,80}"
 # Endpoints and types are no secrets, though they are called `token_...`.
 _HARMLESS = r"(?i)\A(token_(type|url|endpoint)|.*_expires_in|idempotency-key|www-authenticate|.*credentialtype)\Z"
 
@@ -36,10 +38,12 @@ _HARMLESS = r"(?i)\A(token_(type|url|endpoint)|.*_expires_in|idempotency-key|www
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], tuple[re.Pattern[str], ...]]:
     """Secret names, harmless ones, and members of bodies; compiled at first use, not on the way of a start."""
     members = (
-        rf'(?i)("({_NAME})"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}}\]"]+)',  # JSON
-        rf'(?is)(\\+"({_NAME})\\+"\s*:\s*)(\\+".*?(?:\\+"|\Z)|[^\s,}}\]"]+)',  # JSON as text inside JSON
+        rf'(?i)("({_NAME})"\s{{0,40}}:\s{{0,40}})("(?:[^"\\]|\\.)*"?|[^\s,}}\]"]+)',  # JSON
+        # JSON as text inside JSON
+        rf'(?is)(\\{{1,8}}"({_NAME})\\{{1,8}}"\s{{0,40}}:\s{{0,40}})'
+        r'(\\{1,8}".*?(?:\\{1,8}"|\Z)|[^\s,}\]"]+)',
         rf"""(?i)((?:\A|[?&])({_NAME})=)([^&\s"'<>]*)""",  # form, URL
-        rf"(?i)(<({_NAME})(?:\s[^>]*)?>)([^<]*)",  # XML
+        rf"(?i)(<({_NAME})(?:\s[^>]{{0,400}})?>)([^<]*)",  # XML
     )
     names = rf"(?i){_WORDS}|\Asid\Z|\Asig\Z|\Akey\Z|\Acode\Z|-auth\Z|\Aauth"
     return re.compile(names), re.compile(_HARMLESS), tuple(re.compile(member) for member in members)
