@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,21 @@ class Refused(Exception):
     """What a part may fail with."""
 
 
-# A part: names to insert, in order; whether it then refuses; parts inside it.
+NAMES = st.lists(st.sampled_from("abcdef"), max_size=3)
+# A part: names to insert, in order; whether it then refuses; parts inside it; whether these are kept all or none.
 PARTS = st.recursive(
-    st.tuples(st.lists(st.sampled_from("abcdef"), max_size=3), st.booleans(), st.just([])),
-    lambda inner: st.tuples(
-        st.lists(st.sampled_from("abcdef"), max_size=3), st.booleans(), st.lists(inner, max_size=3)
-    ),
+    st.tuples(NAMES, st.booleans(), st.just([]), st.just(False)),
+    lambda inner: st.tuples(NAMES, st.booleans(), st.lists(inner, max_size=3), st.booleans()),
     max_leaves=8,
-)  # fmt: skip
+)
+
+
+class AllOrNone(Exception):
+    """Leaves the savepoint of parts of which one refused."""
 
 
 def run(tx: Tx, part: Any, heard: list[str]) -> None:
-    names, refuses, inner = part
+    names, refuses, inner, whole = part
     for name in names:
         try:
             tx.run(INSERT, (name,))
@@ -41,24 +45,33 @@ def run(tx: Tx, part: Any, heard: list[str]) -> None:
             raise Refused(name) from None
         tx.changes.append(name)
         tx.after_commit(lambda name=name: heard.append(name))  # type: ignore[misc]
-    tx.alone_each(lambda one: run(tx, one, heard), inner, Refused)
+    if whole:
+        with suppress(AllOrNone), tx.nested():
+            became = tx.alone_each(lambda one: run(tx, one, heard), inner, Refused)
+            if any(isinstance(one, Refused) for one in became):
+                raise AllOrNone
+    else:
+        tx.alone_each(lambda one: run(tx, one, heard), inner, Refused)
     if refuses:
         raise Refused
 
 
 def expect(part: Any, there: list[str]) -> list[str]:
     """What a part leaves: nothing new if it fails. Raises Refused."""
-    names, refuses, inner = part
+    names, refuses, inner, whole = part
     after = list(there)
     for name in names:
         if name in after:
             raise Refused(name)
         after.append(name)
+    before_inner, failed = after, False
     for one in inner:
         try:
             after = expect(one, after)
         except Refused:
-            continue
+            failed = True
+    if whole and failed:
+        after = before_inner
     if refuses:
         raise Refused
     return after
