@@ -229,6 +229,9 @@ def test_a_session_without_the_api_scope_opens_no_rest(shop: RunningOrg, browser
     assert (refused.status, refused.error) == (401, "INVALID_SESSION_ID")
     assert refused.json[0]["message"] == "This session is not valid for use with the REST API"
     assert shop.request("GET", "/services/oauth2/userinfo", token=reply["access_token"]).status == 200
+    handshake = [{"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"]}]
+    stream = shop.request("POST", "/cometd/67.0", handshake, token=reply["access_token"]).json[0]
+    assert (stream["successful"], "401" in str(stream)) == (False, True)
 
 
 def test_a_refresh_keeps_the_scope_and_the_token(shop: RunningOrg, browser: Browser) -> None:

@@ -20,6 +20,8 @@ from cryptography.x509.oid import NameOID
 
 from tests.clients.conftest import HERE, Served, serve
 from tests.support import chromium
+from tests.support.browser import Browser
+from tests.support.running import RunningOrg
 
 pytestmark = pytest.mark.client
 
@@ -48,6 +50,13 @@ class Cli:
         return subprocess.Popen(
             [self._sf, *map(str, arguments)], env={**self._environ, **environ}, cwd=folder or self._folder,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def node(self, *arguments: str) -> subprocess.Popen[str]:
+        """A script that uses the CLI's own packages."""
+        return subprocess.Popen(
+            [self._sf.with_name("node"), *arguments], env=self._environ, cwd=HERE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def run(self, *arguments: object, **environ: str) -> Any:
@@ -153,6 +162,35 @@ def test_sf_logs_in_through_a_browser(sf: Cli, shop: Served, tmp_path: Path) -> 
 
     assert json.loads(out)["status"] == 0, (out, errors)
     is_me(shop, sf.run("org", "display", "--target-org", "web"))
+
+
+DEVICE = """
+const {DeviceOauthService} = require('@salesforce/core');
+(async () => {
+  const service = await DeviceOauthService.create({loginUrl: process.argv[1], clientId: 'PlatformCLI'});
+  const asked = await service.requestDeviceLogin();
+  console.log(asked.user_code);
+  const approved = await service.awaitDeviceApproval(asked);
+  const login = await service.authorizeAndSave(approved);
+  console.log(JSON.stringify({username: login.getUsername(), org: login.getFields().orgId}));
+})().catch((error) => { console.error(error); process.exit(1); });
+"""
+
+
+@pytest.mark.ledger("auth.device", "documented", "auth.md section 2")
+@pytest.mark.ledger("auth.device-multipart", "observed", "@salesforce/core posts multipart/form-data")
+def test_the_clis_core_logs_in_by_a_code_on_another_screen(sf: Cli, home: Path) -> None:
+    with RunningOrg(home=home) as org:
+        login = sf.node("-e", DEVICE, org.ready["url"])
+        assert login.stdout is not None
+        browser = Browser(org)
+        browser.submit("/setup/connect", user_code=login.stdout.readline().strip())
+        browser.log_in(org.ready["username"], org.ready["password"])
+        assert b"go back to the device" in browser.allow().raw
+        out, errors = login.communicate(timeout=120)
+
+        assert login.returncode == 0, errors
+        assert json.loads(out) == {"username": org.ready["username"], "org": org.ready["org_id"]}
 
 
 def free_port() -> int:

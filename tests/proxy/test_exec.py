@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -296,3 +297,32 @@ def _serve_tls(connection: socket.socket, context: object) -> None:
     assert isinstance(context, ssl.SSLContext)
     with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
         secure.recv(1)
+
+
+def test_ctrl_c_at_a_terminal_reaches_the_program_once(environment: dict[str, str], tmp_path: Path) -> None:
+    script = (
+        "import signal, sys, time",
+        "hits = []",
+        "def hit(*_): hits.append(1)",
+        "signal.signal(signal.SIGINT, hit)",
+        "print('up', flush=True)",
+        "until = time.monotonic() + 30",
+        "while not hits and time.monotonic() < until: time.sleep(0.01)",
+        "time.sleep(0.5)",
+        "print('hits', len(hits), flush=True)",
+        "sys.exit(9)",
+    )
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(sys.executable, [sys.executable, "-m", "landbridge", "exec", "--", *python(*script)], environment)
+    seen = b""
+    with os.fdopen(terminal, "r+b", buffering=0) as keyboard:
+        while b"up" not in seen:
+            seen += keyboard.read(1)
+        keyboard.write(b"\x03")
+        while b"hits 1" not in seen and b"hits 2" not in seen:
+            seen += keyboard.read(1)
+        _, status = os.waitpid(child, 0)
+
+    assert b"hits 1" in seen, seen
+    assert os.waitstatus_to_exitcode(status) == 9

@@ -1,5 +1,5 @@
 """
-The apps of an org from the start: those of the settings, and `PlatformCLI`, as which `sf org login web` and `device` come.
+The apps of an org from the start: those of the settings, and `PlatformCLI`, as which `sf org login web` comes.
 
 They are as the settings say at every start; `landbridge app` is for others.
 """

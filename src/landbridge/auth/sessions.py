@@ -68,6 +68,7 @@ class Session:
 
     @property
     def opens_rest(self) -> bool:
+        """Whether its scope is for the APIs (REST, streams), or for knowing who the user is alone."""
         return scopes.opens_rest(self.scope)
 
 

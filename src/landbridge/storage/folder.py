@@ -46,8 +46,11 @@ class Folder:
         """
         if path is None:
             _sweep()
-            made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_fast_place()))
-            return cls(made, _take_lock(made), temporary=True)
+            # Owned before it has the name by which others sweep: they would take an unlocked one for left behind.
+            made = Path(tempfile.mkdtemp(prefix=_UNNAMED, dir=_fast_place()))
+            lock = _take_lock(made)
+            named = made.rename(made.with_name(_PREFIX + made.name.removeprefix(_UNNAMED)))
+            return cls(named, lock, temporary=True)
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -63,6 +66,7 @@ class Folder:
 
 
 _PREFIX = "landbridge-org-"
+_UNNAMED = ".landbridge-new-"
 
 
 def _fast_place() -> str | None:

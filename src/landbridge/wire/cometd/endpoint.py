@@ -91,7 +91,7 @@ def _caller(call: Call, browser: str | None) -> Caller:
     if token is None:
         return Caller(None, refused="authentication missing")
     login = call.server.sessions.find(token)
-    if login is None:
+    if login is None or not login.opens_rest:
         return Caller(None, refused="authentication invalid")
     return Caller(login.access, login, browser=browser)
 

@@ -33,7 +33,7 @@ def identify(server: Server, metadata: Iterable[tuple[str, str | bytes]] | None)
     if normalize(given["tenantid"].strip()) != server.org.org_id:
         raise Refused("service.auth.headers.invalid", name="tenantid")
     session = server.sessions.find(given["accesstoken"].strip())
-    if session is None:
+    if session is None or not session.opens_rest:
         raise Refused("service.auth.error")
     return session
 
@@ -41,6 +41,6 @@ def identify(server: Server, metadata: Iterable[tuple[str, str | bytes]] | None)
 def refresh(server: Server, token: str) -> Session:
     """The session of a new token that a running stream brings. Raises Refused."""
     session = server.sessions.find(token)
-    if session is None:
+    if session is None or not session.opens_rest:
         raise Refused("service.auth.refresh.invalid")
     return session
