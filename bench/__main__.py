@@ -27,7 +27,8 @@ SECTIONS = (
     "callouts",
     "delivery",
     "streaming",
-)  # a line each: several are added at a time, "pubsub")
+    "pubsub",
+)  # a line each: several are added at a time
 """Modules of this folder, in the order in which they run."""
 
 

@@ -96,6 +96,15 @@ class Settings:
 SECRETS = frozenset({"password", "security_token", "connected_app", "access_token", "seal_key"})
 
 
+def silence_grpc() -> None:
+    """
+    Keep gRPC's own log lines off standard error, unless the user asks for them: before it is loaded.
+
+    It writes one for every peer that does not trust our certificate, in a form of its own between our lines.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
 def environment() -> dict[str, str]:
     """The LANDBRIDGE_ variables of this process."""
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}

@@ -26,6 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM. Returns the exit code."""
     settings = settings_of(options)
     log_to_stderr(settings.log_format)
+    config.silence_grpc()
     if settings.host not in LOOPBACK:
         print(
             f"warning: listening on {settings.host}: this org and its test data can be reached from other machines.",

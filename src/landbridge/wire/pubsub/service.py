@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.message import DecodeError, Message
 
 from landbridge.errors import Unsupported
 from landbridge.events.model import captured_object
@@ -56,7 +57,8 @@ class Service:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._log = server.events
-        self._frames = Frames(self._log.avro)
+        # Not the log's own cache: frames hold the same bytes, bounded by their size.
+        self._frames = Frames(lambda event: self._log.form(event.schema_id).avro(event))
         self._streams = 0
         self._managed_now: set[str] = set()
         self._open_streams: set[Subscriber | PublishStream] = set()
@@ -67,25 +69,29 @@ class Service:
             stream.fail(Refused("service.unavailable"))
 
     def handlers(self) -> grpc.GenericRpcHandler:
-        """What gRPC calls: requests parsed, responses as they are."""
+        """What gRPC calls: bytes in, bytes out."""
         unary, stream = grpc.unary_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
         pb = eventbus_pb2
+        # Parsed here, not by gRPC: it would answer and log bytes that are no message as a failure of ours.
         return grpc.method_handlers_generic_handler(SERVICE, {
-            "GetTopic": unary(self._unary(self._get_topic), pb.TopicRequest.FromString),
-            "GetSchema": unary(self._unary(self._get_schema), pb.SchemaRequest.FromString),
-            "ManagedSubscribe": stream(self._streaming(self._managed), pb.ManagedFetchRequest.FromString),
-            "Publish": unary(self._unary(self._publish), pb.PublishRequest.FromString),
-            "PublishStream": stream(self._streaming(self._publish_stream), pb.PublishRequest.FromString),
-            "Subscribe": stream(self._streaming(self._subscribe), pb.FetchRequest.FromString),
+            "GetTopic": unary(self._unary(self._get_topic, pb.TopicRequest)),
+            "GetSchema": unary(self._unary(self._get_schema, pb.SchemaRequest)),
+            "ManagedSubscribe": stream(self._streaming(self._managed, pb.ManagedFetchRequest)),
+            "Publish": unary(self._unary(self._publish, pb.PublishRequest)),
+            "PublishStream": stream(self._streaming(self._publish_stream, pb.PublishRequest)),
+            "Subscribe": stream(self._streaming(self._subscribe, pb.FetchRequest)),
         })  # fmt: skip
 
     # --- how every call begins and ends --------------------------------------------------------------------------
 
-    def _unary(self, answer: Callable[[Call, Any], Awaitable[bytes]]) -> Callable[[Any, Context], Awaitable[bytes]]:
-        async def run(request: Any, context: Context) -> bytes:
+    def _unary(
+        self, answer: Callable[[Call, Any], Awaitable[bytes]], kind: type[Message]
+    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        async def run(request: bytes, context: Context) -> bytes:
             rpc_id = self._server.chance.uuid()
             try:
-                return await answer(await self._open(rpc_id, context), request)
+                call = await self._open(rpc_id, context)
+                return await answer(call, kind.FromString(request))
             except Exception as error:
                 await self._abort(context, error, rpc_id)
                 raise AssertionError("abort raises") from error
@@ -93,7 +99,7 @@ class Service:
         return run
 
     def _streaming(
-        self, work: Callable[[Call, Requests, Context], Awaitable[None]]
+        self, work: Callable[[Call, Requests, Context], Awaitable[None]], kind: type[Message]
     ) -> Callable[[Requests, Context], Awaitable[None]]:
         async def run(requests: Requests, context: Context) -> None:
             rpc_id = self._server.chance.uuid()
@@ -101,7 +107,7 @@ class Service:
             try:
                 if self._streams > MOST_STREAMS:
                     raise Refused("concurrent.client.limit.exceeded", limit=MOST_STREAMS)
-                await work(await self._open(rpc_id, context), requests, context)
+                await work(await self._open(rpc_id, context), _parsed(requests, kind), context)
             except Exception as error:
                 await self._abort(context, error, rpc_id)
             finally:
@@ -122,6 +128,9 @@ class Service:
     async def _abort(self, context: Context, error: Exception, rpc_id: str) -> None:
         if isinstance(error, grpc.aio.AbortError):
             raise error
+        if isinstance(error, DecodeError):
+            text = f"The request is not the message that this method takes. rpcId: {rpc_id}"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, text, (("rpc-id", rpc_id),))
         if not isinstance(error, Refused):
             log.error("a Pub/Sub call failed", extra={"rpc_id": rpc_id}, exc_info=error)
             error = Refused("subscription.internal.error")
@@ -222,3 +231,8 @@ class Service:
             yield
         finally:
             self._open_streams.discard(stream)
+
+
+async def _parsed(requests: Requests, kind: type[Message]) -> Requests:
+    async for request in requests:
+        yield kind.FromString(request)
