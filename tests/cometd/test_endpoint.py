@@ -231,6 +231,76 @@ def test_a_change_event_hides_the_fields_its_reader_may_not_see(org: RunningOrg,
     assert less_updated["Name"] == "Still seen"
 
 
+# --- channels and replay -----------------------------------------------------------------------------------------
+
+
+def collection(org: RunningOrg, first: int, count: int) -> None:
+    """So many packing events in requests of 200."""
+    for start in range(first, first + count, 200):
+        records = [{"attributes": {"type": "Packing_Event__e"}, "Order_Number__c": str(n)}
+                   for n in range(start, min(start + 200, first + count))]  # fmt: skip
+        reply = org.data("POST", "/composite/sobjects", {"allOrNone": True, "records": records})
+        assert all(one["success"] for one in reply.json), reply.raw
+
+
+@pytest.mark.ledger("cometd.replay", "documented", "events.md section 3")
+def test_everything_kept_is_replayed_in_order_after_a_restart_and_so_is_what_follows_an_id(
+    home: Path, tmp_path: Path, raw: Make
+) -> None:
+    settings: dict[str, Any] = {"home": home, "data": tmp_path / "org", "source": (SHOP,)}
+    with RunningOrg(**settings) as org:
+        collection(org, 0, 1_200)
+
+    def replay(org: RunningOrg, after: int, last: str) -> list[dict[str, Any]]:
+        client = raw(of=org).handshake()
+        assert client.subscribe(TOPIC, after)["successful"]
+        found: list[dict[str, Any]] = []
+        while not found or found[-1]["data"]["payload"]["Order_Number__c"] != last:
+            polled = [message for message in client.poll() if "data" in message]
+            assert len(polled) <= 500
+            found += polled
+        return found
+
+    with RunningOrg(**settings) as org:
+        collection(org, 1_200, 100)
+        everything = replay(org, -2, "1299")
+        middle = everything[777]["data"]["event"]["replayId"]
+        rest = replay(org, middle, "1299")
+        beyond = raw(of=org).handshake().subscribe(TOPIC, everything[-1]["data"]["event"]["replayId"] + 1)
+
+    assert numbers(everything) == [str(number) for number in range(1_300)]
+    assert numbers(rest) == [str(number) for number in range(778, 1_300)]
+    assert beyond["error"].startswith("400::The replayId {1301} you provided was invalid.")
+
+
+@pytest.mark.ledger("cometd.channels", "documented", "events.md section 1")
+def test_a_custom_channel_shows_what_its_filter_lets_through(home: Path, tmp_path: Path, raw: Make) -> None:
+    meta = '<{0} xmlns="http://soap.sforce.com/2006/04/metadata">{1}</{0}>'
+    channel = "<channelType>event</channelType><label>Packed</label>"
+    member = ("<eventChannel>Packed__chn</eventChannel><filterExpression>Status__c = 'Packed'</filterExpression>"
+              "<selectedEntity>Packing_Event__e</selectedEntity>")  # fmt: skip
+    for name, text in (
+        ("platformEventChannels/Packed__chn.platformEventChannel-meta.xml", meta.format("PlatformEventChannel", channel)),
+        ("platformEventChannelMembers/Packed_chn_Packing_Event_e.platformEventChannelMember-meta.xml",
+         meta.format("PlatformEventChannelMember", member)),
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    with RunningOrg(home=home, source=(SHOP, tmp_path)) as org:
+        client = raw(of=org).open("/event/Packed__chn")
+        client.send(client.connection_message)
+        until(lambda: streams(org).clients.waiting == 1)
+        for number, status in enumerate(("Picked", "Packed", "Sent", "Packed")):
+            org.create("Packing_Event__e", Order_Number__c=str(number), Status__c=status)
+        messages = client.receive().json
+        while len(numbers(messages)) < 2:
+            messages += client.poll()
+
+    assert numbers(messages) == ["1", "3"]
+    assert {message["channel"] for message in messages if "data" in message} == {"/event/Packed__chn"}
+    assert messages[0]["data"]["event"]["EventApiName"] == "Packing_Event__e"
+
+
 # --- bodies ------------------------------------------------------------------------------------------------------
 
 

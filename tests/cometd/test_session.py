@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
@@ -20,6 +20,7 @@ from landbridge.wire.cometd.refusals import TABLE
 from landbridge.wire.cometd.session import ABSENCE, HOLD
 from tests.conftest import ROOT
 
+AT_ONCE = room.AT_ONCE
 TOPICS = ("/event/A__e", "/event/B__e", "/data/ChangeEvents")
 ANN, BOB = Access(RecordId("005000000000001AAA")), Access(RecordId("005000000000002AAA"))
 
@@ -229,6 +230,21 @@ def test_a_round_looks_once_at_a_channel_however_many_wait() -> None:
 
     assert answered == 50
     assert world.log.looks == 2  # one a channel
+
+
+def test_a_round_answers_so_many_and_leaves_the_rest_for_the_next() -> None:
+    world = World()
+    held = [world.connect(world.open("/event/A__e")) for _ in range(AT_ONCE + 50)]
+    world.log.append("/event/A__e")
+
+    first, _ = world.clients.deliver(world.now)
+    early = [not box.waits for box in held]
+    more = world.clients.more
+    second, _ = world.clients.deliver(world.now)
+
+    assert (first, second, more, world.clients.more) == (AT_ONCE, 50, True, False)
+    assert early == [True] * AT_ONCE + [False] * 50
+    assert all(box.ids == [1] for box in held)
 
 
 def test_an_absent_client_is_unknown_after_40_seconds() -> None:
@@ -495,9 +511,10 @@ class Bayeux(RuleBasedStateMachine):
 
     live = Bundle("live")
 
-    @initialize(stingy=st.integers(1, 5), patient=st.booleans())
-    def begin(self, stingy: int, patient: bool) -> None:
+    @initialize(stingy=st.integers(1, 5), patient=st.booleans(), at_once=st.sampled_from([1, 2, 200]))
+    def begin(self, stingy: int, patient: bool, at_once: int) -> None:
         """`stingy`: how many entries a look into the log goes over; `patient`: whether connects wait for rounds."""
+        room.AT_ONCE = at_once
         self.world = World()
         self.world.log.stingy = stingy
         self.busy = patient
@@ -527,7 +544,7 @@ class Bayeux(RuleBasedStateMachine):
         self.world.clients.patient = False
         for _ in range(1000):
             self.world.clients.deliver(self.world.now)
-            if not self.world.clients.impatient:
+            if not self.world.clients.impatient and not self.world.clients.more:
                 break
         else:
             raise AssertionError("rounds without end")
@@ -629,6 +646,9 @@ class Bayeux(RuleBasedStateMachine):
             del self.expected[client]
             self.away.pop(client, None)
 
+    def teardown(self) -> None:
+        room.AT_ONCE = AT_ONCE
+
     @invariant()
     def what_was_seen_is_what_was_to_be_seen(self) -> None:
         if not hasattr(self, "world"):
@@ -666,6 +686,50 @@ class Bayeux(RuleBasedStateMachine):
 
 TestBayeux = Bayeux.TestCase
 TestBayeux.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
+    | st.sampled_from(["client0", *TOPICS, "/meta/connect", "long-polling", -1, -2]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["replay", "payload.format", *TOPICS, "timeout"]), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+CHANNELS = [
+    "/meta/handshake",
+    "/meta/connect",
+    "/meta/subscribe",
+    "/meta/unsubscribe",
+    "/meta/disconnect",
+    "/meta/x",
+    *TOPICS,
+]
+MESSAGES = st.fixed_dictionaries({"channel": st.sampled_from(CHANNELS) | VALUES}, optional={
+    "clientId": st.sampled_from(["client0", "client1"]) | VALUES, "id": VALUES, "ext": VALUES, "advice": VALUES, "data": VALUES,
+    "subscription": st.sampled_from(TOPICS) | VALUES, "connectionType": st.just("long-polling") | VALUES,
+    "supportedConnectionTypes": st.just(["long-polling"]) | VALUES, "version": VALUES,
+})  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(st.lists(st.lists(MESSAGES, min_size=1, max_size=4), max_size=8))
+def test_whatever_is_sent_every_message_gets_one_reply(requests: list[list[dict[str, Any]]]) -> None:
+    world = World()
+    well = world.open("/event/A__e")
+    held = world.connect(well, caller=by(ANN))
+    for request in requests:
+        box = world.send(*request, caller=by(BOB, "his login"))
+        if not box.waits:
+            replies = [message for message in box.messages if "data" not in message]
+            assert len(replies) == len(request)
+            assert all(isinstance(reply["successful"], bool) for reply in replies)
+            assert all(isinstance(reply["error"], str) for reply in replies if not reply["successful"])
+        world.log.append("/event/B__e")
+        world.clients.deliver(world.now)
+        world.clients.sweep(world.now)
+
+    world.log.append("/event/A__e")
+    world.clients.deliver(world.now)
+    assert held.ids == [len(requests) + 1]
 
 
 def test_the_bounds_hold_for_a_thousand_looks() -> None:

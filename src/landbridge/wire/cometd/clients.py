@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from landbridge.access import Access
@@ -43,6 +44,8 @@ MAX_EVENTS = 500
 LOOKS = 4
 """Looks into the log for one answer, when a channel's own events are few among many others."""
 KEPT_BATCHES = 64
+AT_ONCE = 200
+"""Clients that one round answers; the loop turns before the next ones, or other requests would wait for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,8 @@ class Clients:
         self._found: dict[tuple[str, str, int], Found] = {}
         self._scanned: dict[tuple[str, int], Scanned] = {}
         self._found_at = -1
+        self.more = False
+        """Whether the last round left clients for another one, which is due at once."""
         self.patient = False
         """While set, connects with events owed wait for the next round instead of being answered one by one."""
 
@@ -390,12 +395,12 @@ class Clients:
         """Answer the held connects that something is owed to; how many were answered, with how many bytes of events."""
         tip = self._tip()
         ready = dict(self._behind)
-        self._behind.clear()
         for watch in list(self._watches.values()):
             if watch.seen < tip and self._is_news(watch, tip):
                 ready |= watch.waiting
+        self.more = len(ready) > AT_ONCE
         answered = size = 0
-        for client in ready:
+        for client in islice(ready, AT_ONCE):  # who has waited longest comes first
             self._stop_waiting(client)
             owed, done = self._owed(client)
             events = sum(len(batch.messages) for batch in owed)

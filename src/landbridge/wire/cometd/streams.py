@@ -81,6 +81,9 @@ class Streams:
     def _deliver(self) -> None:
         self._round = None
         answered, size = self.clients.deliver(self.now())
+        if self.clients.more:
+            self._round = self._loop.call_soon(self._deliver)
+            return
         self.clients.patient = answered > 1
         self._heavy = size > HEAVY * answered
         if answered > 1:
