@@ -279,12 +279,19 @@ class Server:
             admin = Access(self.org.admin_id)
             self.notes.append(await seed.load(self.db, self.store, self.catalog, admin, path))
 
+    def _announce_dead(self, tx: Tx, values: dict[str, Any]) -> None:
+        """A dead letter as an event: what `/dead/<subscription>` shows."""
+        key = f"{values['Subscription__c']}/{values['Key__c']}"
+        shown = {name: value for name, value in values.items() if value not in (None, "")}
+        draft = events.Draft(events.DEAD_LETTER, self.chance.uuid(), key, self.org.admin_id, shown)
+        self.events.append(tx, (draft,))
+
     async def _open_flows(self) -> None:
         parts = Parts(
             db=self.db, clock=self.clock, catalog=lambda: self.catalog, store=self.store, bin=self.bin, front=self.front,
             numbers=self.numbers, access=Access(self.org.admin_id), publish=self.publisher.publish,
         )  # fmt: skip
-        queue = SqlQueue(lambda tx: self.numbers.id(tx, delivery.PREFIX))
+        queue = SqlQueue(lambda tx: self.numbers.id(tx, delivery.PREFIX), self._announce_dead)
         self.crossing = Crossing(
             parts, self.events, self.subscriptions, queue, self.callouts, self.switchboard, self.chance
         )

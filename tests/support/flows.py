@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from landbridge.storage import Unit
 from tests.conftest import ROOT
+from tests.support.outside import Outside, outside
 from tests.support.running import RunningOrg
 
 SHOP = ROOT / "examples" / "shop"
@@ -79,3 +81,27 @@ class FlowOrg(RunningOrg):
 def flow_org(folder: Path, home: Path, body: str, **settings: Any) -> Iterator[FlowOrg]:
     with FlowOrg(write(folder / "flow.py", body), home=home, **settings) as org:
         yield org
+
+
+@contextmanager
+def beside(org: FlowOrg, handler: Any, name: str = "ERP", **settings: Any) -> Iterator[Outside]:
+    """An outside system on the org's own loop, behind the named credential."""
+    context = outside(handler)
+
+    async def enter() -> Outside:
+        system = await context.__aenter__()
+        server = org.door.server
+        setting = {"url": system.url, "timeout": 2.0, **settings}
+        await server.db.write(
+            lambda tx: server.callouts.store.set(tx, name, setting, {}, str(server.org.admin_id)), Unit("test")
+        )
+        return system
+
+    async def leave() -> None:
+        await context.__aexit__(None, None, None)
+
+    system = org.do(enter)
+    try:
+        yield system
+    finally:
+        org.do(leave)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from landbridge.events.model import DEAD_LETTER
 from landbridge.schema.model import Field, Kind, PicklistValue, SObject
 
 NAME = "Failed_Payload__c"
@@ -62,4 +63,32 @@ FAILED_PAYLOAD = SObject(
     ),
 )  # fmt: skip
 
-OBJECTS = (FAILED_PAYLOAD,)
+DEAD_LETTER_EVENT = SObject(
+    name=DEAD_LETTER,
+    label="Dead Letter",
+    label_plural="Dead Letters",
+    key_prefix="e0D",
+    kind=Kind.EVENT,
+    flags={"createable": False},
+    publish_behavior="PublishAfterCommit",
+    fields=(
+        _field("ReplayId", "Replay ID", "string", length=1000),
+        _field("CreatedDate", "Created Date", "datetime", nillable=False, defaulted_on_create=True),
+        _field("CreatedById", "Created By ID", "reference", nillable=False, defaulted_on_create=True,
+               relationship_name="CreatedBy", reference_to=("User",)),
+        _field("EventUuid", "Event UUID", "string", length=36),
+        _field("Letter__c", "Failed Payload", "string", length=18),
+        _field("Subscription__c", "Subscription", "string", length=255),
+        _field("Topic__c", "Topic", "string", length=255),
+        _field("Key__c", "Key", "string", length=255),
+        _field("Event_Uuid__c", "Event UUID", "string", length=80),
+        _field("Cause__c", "Cause", "string", length=255),
+        _field("Fingerprint__c", "Fingerprint", "string", length=12),
+        _field("Attempts__c", "Attempts", "double", precision=8, scale=0),
+        _field("Error__c", "Error", "textarea", length=LONG),
+        _field("Payload__c", "Payload", "textarea", length=LONG),
+    ),
+)  # fmt: skip
+"""What `/dead/<subscription>` shows: one event each time a delivery is given up on."""
+
+OBJECTS = (FAILED_PAYLOAD, DEAD_LETTER_EVENT)

@@ -120,8 +120,11 @@ class Pace(StrEnum):
 SOON_FIRST, SOON_LONGEST = 0.25, 2.0
 LATE_FIRST, LATE_LONGEST = 60.0, 3600.0
 """Daily and hourly allocations come back bit by bit: a minute at least, an hour at most."""
-MOST_INTERRUPTIONS = 10
-"""An event that was being handled each of so many times the process died is itself the likely cause."""
+MOST_INTERRUPTIONS = 100
+"""
+An event that was being handled each of so many times the process died is itself the likely cause. Not fewer: all that is in
+flight at a crash is interrupted, and a server that is killed again and again for another reason must not give up on them.
+"""
 
 STATUS_PACE = {408: Pace.USUAL, 425: Pace.USUAL, 429: Pace.USUAL}
 """HTTP statuses below 500 that are worth another try; every 5xx is too (RFC 9110 section 15, RFC 6585, RFC 8470)."""

@@ -18,7 +18,7 @@ Claiming is one look-up in the index of heads, whatever waits behind them: a mil
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -177,10 +177,15 @@ class Queue(Protocol):
 
 
 class SqlQueue:
-    """See `Queue`. `new_id` draws the record id of a dead letter inside a unit."""
+    """
+    See `Queue`. `new_id` draws the record id of a dead letter inside a unit; `announce` hears of each one, by field name.
+    """
 
-    def __init__(self, new_id: Callable[[Tx], str]) -> None:
+    def __init__(
+        self, new_id: Callable[[Tx], str], announce: Callable[[Tx, dict[str, Any]], None] | None = None
+    ) -> None:
         self._new_id = new_id
+        self._announce = announce
         self._next: int | None = None
 
     def enqueue(self, tx: Tx, drafts: Sequence[Draft], now: float, *, once: bool = False) -> int:
@@ -275,12 +280,20 @@ class SqlQueue:
         if before is not None:
             attempts = msgspec.json.decode(before[1]) + attempts
         log = msgspec.json.encode(attempts).decode()
+        letter_id = self._new_id(tx) if before is None else before[0]
+        if self._announce is not None:
+            self._announce(tx, {
+                "Letter__c": letter_id, "Subscription__c": delivery.subscription, "Topic__c": parked.topic,
+                "Key__c": delivery.key, "Event_Uuid__c": delivery.uuid, "Cause__c": cause,
+                "Fingerprint__c": parked.fingerprint, "Attempts__c": float(delivery.attempt), "Error__c": detail,
+                "Payload__c": delivery.body.decode(),
+            })  # fmt: skip
         if before is not None:
             tx.run(PARK_AGAIN, (before[0], tx.stamp, int(parked.hold), cause, parked.fingerprint, kind, code, status,
                                 detail, delivery.attempt, log, parked.version))  # fmt: skip
             return
         tx.run(PARK, (
-            self._new_id(tx), tx.stamp, delivery.subscription, parked.topic, delivery.key, delivery.uuid,
+            letter_id, tx.stamp, delivery.subscription, parked.topic, delivery.key, delivery.uuid,
             delivery.replay_id, delivery.id, int(parked.hold), cause, parked.fingerprint, kind, code, status, detail,
             delivery.attempt, log, parked.version, delivery.correlation, delivery.body.decode(),
         ))  # fmt: skip

@@ -9,7 +9,7 @@ from landbridge.events import log, managed, schemas, selection, subscriptions
 from landbridge.events.channels import Channels, Member
 from landbridge.events.log import EventLog, ReplayIdInvalid, SQLEventLog
 from landbridge.events.managed import Managed, ManagedSubscriptions
-from landbridge.events.model import ChangeHeader, Draft, Event
+from landbridge.events.model import DEAD_LETTER, ChangeHeader, Draft, Event
 from landbridge.events.publish import Publisher
 from landbridge.events.retention import Retention
 from landbridge.events.selection import Selection
@@ -23,6 +23,7 @@ SELECTION = (*selection.TABLES, *subscriptions.VIEW)
 MANAGED = managed.TABLES
 
 __all__ = [
+    "DEAD_LETTER",
     "MANAGED", "TABLES", "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Managed", "ManagedSubscriptions", "Member",
     "Publisher", "ReplayIdInvalid", "Retention", "SQLEventLog", "Selection", "Subscription", "Subscriptions", "Topic", "Topics",
 ]  # fmt: skip

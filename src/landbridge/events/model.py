@@ -68,6 +68,10 @@ class Draft(msgspec.Struct):
 
 
 EVENT, CHANGE = "/event/", "/data/"
+DEAD = "/dead/"
+"""Our extension: the dead letters of one subscription, `/dead/<flow>/<handler>`."""
+DEAD_LETTER = "Dead_Letter__e"
+"""The event behind those topics. Nobody publishes it but delivery, and retention lets none of it go."""
 CHANGE_SUFFIX = "ChangeEvent"
 
 

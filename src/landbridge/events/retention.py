@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from landbridge.clock import Clock
 from landbridge.events.log import SQLEventLog
+from landbridge.events.model import DEAD_LETTER, topic_of
 from landbridge.storage import Database, Reader, Tx, Unit
 from landbridge.values import format_datetime
 
@@ -25,7 +26,8 @@ CHUNK = 500
 PAUSE = 0.005
 """Seconds between two such units."""
 
-OLD = "SELECT id, topic FROM lb_event WHERE id > ? AND created < ? ORDER BY id LIMIT ?"
+# Dead letters stay: they are read when somebody has the time.
+OLD = f"SELECT id, topic FROM lb_event WHERE id > ? AND created < ? AND topic <> '{topic_of(DEAD_LETTER)}' ORDER BY id LIMIT ?"
 OLD_OF_TOPIC = "SELECT id, topic FROM lb_event WHERE topic = ? AND created < ? ORDER BY id LIMIT ?"
 
 

@@ -7,16 +7,28 @@ Source: `events.md` section 1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from landbridge.errors import Unsupported
 from landbridge.events.channels import DEFAULT, SUFFIX, Channels, Member
-from landbridge.events.model import CHANGE, CHANGE_SUFFIX, EVENT, Event, captured_object, change_entity, topic_of
+from landbridge.events.model import (
+    CHANGE,
+    CHANGE_SUFFIX,
+    DEAD,
+    DEAD_LETTER,
+    EVENT,
+    Event,
+    captured_object,
+    change_entity,
+    topic_of,
+)
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Kind
 
 Predicate = Callable[[Mapping[str, Any]], bool]
+_DEAD_NAME = re.compile(r"/dead/[\w-]+/[\w-]+\Z", re.ASCII)
 
 # Standard objects without change events here: metadata, views, and the bus's own. Guessed; the platform's list is longer.
 _NEVER = frozenset({"eventbussubscriber", "platformeventchannel", "platformeventchannelmember", "profile", "organization",
@@ -108,6 +120,8 @@ class Topics:
     def _make(self, name: str, lower: str) -> Topic | None:
         if lower.startswith(("/topic/", "/u/", "/systemtopic/")):
             raise Unsupported(f"the channel {name} (PushTopics, generic and system channels)")
+        if lower.startswith(DEAD):
+            return self._dead(name) if _DEAD_NAME.match(lower) else None
         for prefix in (EVENT, CHANGE):
             if lower.startswith(prefix):
                 rest = name[len(prefix) :]
@@ -116,9 +130,20 @@ class Topics:
                 return self._event(rest) if prefix == EVENT else self._change(rest)
         return None
 
+    def _dead(self, name: str) -> Topic | None:
+        """The dead letters of one subscription: a filtered view of one event."""
+        if self.catalog.get(DEAD_LETTER) is None:
+            return None
+        wanted = name[len(DEAD) :].lower()
+        return Topic(
+            name,
+            "channel",
+            {topic_of(DEAD_LETTER): lambda values: str(values.get("Subscription__c", "")).lower() == wanted},
+        )
+
     def _event(self, name: str) -> Topic | None:
         entity = self.catalog.get(name)
-        if entity is None or entity.kind is not Kind.EVENT:
+        if entity is None or entity.kind is not Kind.EVENT or entity.name == DEAD_LETTER:
             return None
         topic = topic_of(entity.name)
         return Topic(topic, "event", {topic: None}, entity=entity.name, schema_id=self._schema_id(entity.name))
@@ -166,7 +191,7 @@ class Topics:
     def names(self) -> Iterator[str]:
         """Every topic that can show something: platform events, captured objects, channels."""
         for entity in self.catalog:
-            if entity.kind is Kind.EVENT:
+            if entity.kind is Kind.EVENT and entity.name != DEAD_LETTER:
                 yield topic_of(entity.name)
         captured = self.channels.captured
         for entity in self.catalog:

@@ -116,7 +116,7 @@ def _shown(sobject: SObject) -> SObject:
 def object_rows(base: Catalog, stamp: str) -> Iterator[dict[str, Any]]:
     """A row of CustomObject for every object that the org's source brought."""
     for entity in base:
-        if entity.sobject.custom:
+        if entity.sobject.custom and entity.sobject.flags.get("createable", True):  # our own events are nobody's source
             sobject = entity.sobject
             metadata = {
                 "label": sobject.label, "pluralLabel": sobject.label_plural, "sharingModel": sobject.sharing_model,

@@ -68,7 +68,7 @@ async def publish(server: Server, plan: Plan) -> None:
     access = server.crossing._parts.access
     entity = server.catalog.get("Packing_Event__e")
     assert entity is not None
-    at = server.db.read_now(lambda r: r.one("SELECT count(*) FROM lb_event"))[0]  # type: ignore[index]
+    at = server.db.read_now(lambda r: r.one("SELECT count(*) FROM lb_event WHERE topic = '/event/Packing_Event__e'"))[0]  # type: ignore[index]
     while at < len(plan.published):
         if server.db.read_now(lambda r: r.one(OPEN))[0] > AHEAD:  # type: ignore[index]
             await asyncio.sleep(0.002)

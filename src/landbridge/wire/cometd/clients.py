@@ -260,7 +260,7 @@ class Clients:
     def _topic(self, name: str) -> Topic:
         if name.startswith("/u/"):
             raise Refused("unknown channel")
-        if not name.startswith(("/event/", "/data/", "/topic/", "/systemTopic/")):
+        if not name.startswith(("/event/", "/data/", "/topic/", "/systemTopic/", "/dead/")):
             raise Refused("restricted")
         try:
             topic = self._log.topic(name)
