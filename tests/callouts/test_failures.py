@@ -147,6 +147,9 @@ async def test_retry_after_as_seconds_or_as_a_date_by_the_answers_own_clock(org:
     assert [outcome.retry_after for outcome in outcomes] == [12.0, 30.0, None, None, 30 * 86400.0]
 
 
+@pytest.mark.ledger(
+    "callouts.uncommitted", "documented", "Apex Developer Guide, CalloutException: You have uncommitted work pending"
+)
 async def test_uncommitted_work_refuses_a_callout_as_on_the_platform(org: Org) -> None:
     async with outside() as erp:
         await org.credential("ERP", erp.url)
@@ -163,6 +166,9 @@ async def test_uncommitted_work_refuses_a_callout_as_on_the_platform(org: Org) -
     assert [row["Outcome__c"] for row in await org.log()] == ["answered", "uncommitted", "answered"]
 
 
+@pytest.mark.ledger(
+    "callouts.budget", "documented", "Apex Developer Guide, Execution Governors and Limits: 100 callouts"
+)
 async def test_a_run_has_a_hundred_callouts(org: Org) -> None:
     async with outside() as erp:
         await org.credential("ERP", erp.url)
@@ -175,6 +181,9 @@ async def test_a_run_has_a_hundred_callouts(org: Org) -> None:
     assert len(await org.log()) == MOST_CALLS + 1
 
 
+@pytest.mark.ledger(
+    "callouts.seconds", "documented", "Apex Developer Guide, Callout Limits and Limitations: 120 seconds"
+)
 async def test_a_run_has_120_seconds_of_callouts(org: Org) -> None:
     async with outside() as erp:
         await org.credential("ERP", erp.url)

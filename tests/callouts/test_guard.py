@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -250,6 +251,33 @@ async def test_a_name_that_answers_differently_the_second_time_gains_nothing(
     assert asked == ["rebind.test"] * 2, "nobody asks the name service behind our back"
     assert len(checked.got) == 2
     assert checked.got[0].headers["host"] == f"rebind.test:{checked.port}"
+
+
+async def test_a_name_with_several_addresses_is_tried_at_the_next_one(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def two(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    org.callouts._resolver = two
+    monkeypatch.setattr("landbridge.callouts.guard.is_public", lambda address: True)
+    async with outside() as erp:
+        await org.credential("ERP", f"http://erp.test:{erp.port}", public_only=True)
+        kinds = [(await send(org)).kind for _ in range(3)]
+
+    assert kinds == [Kind.CONNECT, Kind.ANSWERED, Kind.ANSWERED]
+
+
+async def test_a_name_that_takes_too_long_is_a_timeout_and_certainly_not_sent(org: Org) -> None:
+    async def never(host: str, port: int) -> Sequence[str]:
+        await asyncio.sleep(60)
+        return []
+
+    org.callouts._resolver = never
+    await org.credential("ERP", "http://erp.test", public_only=True, timeout=0.1)
+    outcome = await send(org)
+
+    assert (outcome.kind, outcome.sent) == (Kind.TIMEOUT, Sent.NO)
 
 
 async def test_tls_checks_the_name_not_the_pinned_address(org: Org, tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:

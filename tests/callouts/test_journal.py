@@ -39,7 +39,7 @@ def count(reader: Any) -> int:
     return int(reader.one('SELECT count(*) FROM "Callout_Log__c"')[0])
 
 
-@ledger("callouts-log", "differs", "our own: Callout_Log__c is no object of a real org")
+@ledger("callouts.log", "differs", "our own: Callout_Log__c is no object of a real org")
 def test_the_journal_is_an_object_like_any_other_but_read_only(home: Path) -> None:
     with RunningOrg(home=home) as org:
 

@@ -89,7 +89,7 @@ CASES: list[tuple[str, dict[str, str], dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@ledger("callouts-source", "documented", "Metadata API Developer Guide, NamedCredential and ExternalCredential")
+@ledger("callouts.source", "documented", "Metadata API Developer Guide, NamedCredential and ExternalCredential")
 @pytest.mark.parametrize(("files", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_a_named_credential_of_source(tmp_path: Path, files: dict[str, str], expected: dict[str, Any]) -> None:
     source = read([write(tmp_path, files)], Catalog(standard.load()))

@@ -7,6 +7,7 @@ is bound to the one address that was checked; a name that moves gets a new clien
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -52,12 +53,16 @@ class Transport:
         self._resolve = resolve
         self._free: Client | None = None
         self._pinned: dict[str, tuple[Client, float, str]] = {}
+        self._turns: dict[str, int] = {}
 
     async def exchange(
         self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None, seconds: float
     ) -> Answer:
         """One request and its whole answer, bounded. Raises Stopped, ValueError."""
-        client = await self._client(url)
+        began = self._clock.monotonic()
+        client = await self._client(url, seconds)
+        if self._credential.public_only:  # the name may have taken its time
+            seconds = max(0.001, seconds - (self._clock.monotonic() - began))
         try:
             builder = client.request(method, url).timeout(timedelta(seconds=seconds))
             for name, value in headers:
@@ -76,7 +81,10 @@ class Transport:
                 answer.body = await self._read(response, answer=answer)
                 return answer
         except failures.RequestError as error:
-            raise _failed(error, answer) from None
+            failed = _failed(error, answer)
+            if failed.sent is Sent.NO and self._credential.public_only:
+                self._next_address(url)
+            raise failed from None
 
     async def _read(self, response: Any, answer: Answer) -> bytes:
         most = self._credential.max_body
@@ -107,7 +115,14 @@ class Transport:
 
     # --- clients -----------------------------------------------------------------------------------------------
 
-    async def _client(self, url: str) -> Client:
+    def _next_address(self, url: str) -> None:
+        """The address could not be reached: the next callout takes another one of the name's."""
+        parsed = Url(url)
+        key = f"{parsed.host_str}:{parsed.port_or_known_default}"
+        self._pinned.pop(key, None)
+        self._turns[key] = self._turns.get(key, 0) + 1
+
+    async def _client(self, url: str, seconds: float) -> Client:
         if not self._credential.public_only:
             if self._free is None:
                 self._free = self._build().build()
@@ -120,7 +135,7 @@ class Transport:
         if known is not None and now < known[1]:
             return known[0]
         bare = host.strip("[]")
-        addresses = [bare] if parsed.domain is None else await self._addresses(bare, port)
+        addresses = [bare] if parsed.domain is None else await self._addresses(bare, port, seconds)
         try:
             check_addresses(bare, addresses)
         except NotAllowed as error:
@@ -128,18 +143,22 @@ class Transport:
         if known is not None and known[2] in addresses:
             self._pinned[f"{host}:{port}"] = (known[0], now + PINNED_FOR, known[2])
             return known[0]
+        address = addresses[self._turns.get(f"{host}:{port}", 0) % len(addresses)]
         builder = self._build()
         if parsed.domain is not None:
-            builder = builder.resolve(bare, addresses[0], port)
+            builder = builder.resolve(bare, address, port)
         client = builder.build()
         while len(self._pinned) >= MOST_CLIENTS:
             del self._pinned[next(iter(self._pinned))]
-        self._pinned[f"{host}:{port}"] = (client, now + PINNED_FOR, addresses[0])
+        self._pinned[f"{host}:{port}"] = (client, now + PINNED_FOR, address)
         return client
 
-    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+    async def _addresses(self, host: str, port: int, seconds: float) -> Sequence[str]:
         try:
-            return await self._resolve(host, port)
+            async with asyncio.timeout(seconds):
+                return await self._resolve(host, port)
+        except TimeoutError:
+            raise Stopped(Kind.TIMEOUT, Sent.NO, f"the name {host} was not found in time") from None
         except OSError as error:
             raise Stopped(Kind.CONNECT, Sent.NO, f"the name {host} is not known ({error.strerror})") from None
 
