@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from landbridge.access import Access
 from landbridge.errors import DeleteFailed, EntityIsDeleted, InvalidCrossReferenceInPath, UndeleteFailed
@@ -42,6 +43,8 @@ LINKS = "SELECT sobject, record_id, field, target_id FROM lb_bin_link WHERE root
 TAKE = "DELETE FROM lb_bin WHERE root_id = ?"
 TAKE_LINKS = "DELETE FROM lb_bin_link WHERE root_id = ?"
 
+AT_ONCE = 100
+"""Relations that one statement looks at; SQLite takes 500 terms."""
 DEPTH = 50
 """How far a cascade goes down; deeper chains are refused (a record that is its own ancestor included)."""
 
@@ -54,11 +57,42 @@ class _Deletion:
     access: Access
 
 
+@dataclass(frozen=True, slots=True)
+class _Relation:
+    """A reference field of `owner` through which records point at the deleted one; `sql` finds them by its id."""
+
+    child: Child
+    owner: Entity
+    sql: str
+
+
+def _relation(catalog: Catalog, child: Child) -> _Relation | None:
+    """What a delete does about a relation; None where it has nothing to do."""
+    owner = catalog.get(child.sobject)
+    if child.on_delete is OnDelete.NOTHING or owner is None or not owner.sobject.has_table:
+        return None
+    if owner.field(child.field.name) is None:
+        return None
+    live = ' AND "IsDeleted" = 0' if owner.field("IsDeleted") is not None else ""
+    sql = f'SELECT "Id" FROM {quote(owner.name)} WHERE {quote(child.field.name)} = ?1{live}'
+    return _Relation(child, owner, sql)
+
+
+_Relations = tuple[tuple[str, list[_Relation]], ...]
+"""A statement that tells which of the relations beside it have any record, for as many relations as one statement takes."""
+
+
+def _which(relations: list[_Relation]) -> str:
+    """A statement that gives the numbers of the relations, in their order, that have any record."""
+    return " UNION ALL ".join(f"SELECT {number} WHERE EXISTS ({one.sql})" for number, one in enumerate(relations))
+
+
 class Bin:
     """Deletes, undeletes and empties, on top of the same shapes as `Store`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._relations: WeakKeyDictionary[Catalog, dict[str, _Relations]] = WeakKeyDictionary()
 
     def delete(self, tx: Tx, catalog: Catalog, access: Access, entity: Entity, record_id: str) -> None:
         """Delete one record with all that goes with it. Undone as a whole when a rule refuses it."""
@@ -95,18 +129,31 @@ class Bin:
     def _children(
         self, tx: Tx, catalog: Catalog, entity: Entity, record_id: RecordId
     ) -> Iterator[tuple[Child, Entity, list[RecordId]]]:
-        """Relations through which live records point here, the refusing ones first."""
-        relations = [child for child in catalog.children(entity.name) if child.on_delete is not OnDelete.NOTHING]
-        for child in sorted(relations, key=lambda child: child.on_delete is not OnDelete.RESTRICT):
-            owner = catalog.get(child.sobject)
-            if owner is None or not owner.sobject.has_table or owner.field(child.field.name) is None:
-                continue
-            live = ' AND "IsDeleted" = 0' if owner.field("IsDeleted") is not None else ""
-            rows = tx.all(
-                f'SELECT "Id" FROM {quote(owner.name)} WHERE {quote(child.field.name)} = ?{live} ORDER BY "Id"',
-                (record_id,),
+        """
+        Relations through which live records point here, the refusing ones first.
+
+        One look tells which of them have any: most records have none, and an object may have dozens of relations. Their
+        children are looked for one by one, since what goes with one relation may have been a child through the next.
+        """
+        for which, relations in self._relations_of(catalog, entity):
+            for (number,) in tx.all(which, (record_id,)):
+                relation = relations[number]
+                rows = tx.all(relation.sql + ' ORDER BY "Id"', (record_id,))
+                if rows:
+                    yield relation.child, relation.owner, [RecordId(row[0]) for row in rows]
+
+    def _relations_of(self, catalog: Catalog, entity: Entity) -> _Relations:
+        """The relations that a delete of this object has to look at, worked out once per catalogue."""
+        known = self._relations.setdefault(catalog, {})
+        found = known.get(entity.name)
+        if found is None:
+            relations = [one for child in catalog.children(entity.name) if (one := _relation(catalog, child))]
+            relations.sort(key=lambda relation: relation.child.on_delete is not OnDelete.RESTRICT)
+            starts = range(0, len(relations), AT_ONCE)
+            found = known[entity.name] = tuple(
+                (_which(relations[start : start + AT_ONCE]), relations[start : start + AT_ONCE]) for start in starts
             )
-            yield child, owner, [RecordId(row[0]) for row in rows]
+        return found
 
     def _mark(self, tx: Tx, shape: Shape, record_id: RecordId, deletion: _Deletion) -> None:
         if shape.soft_delete:
