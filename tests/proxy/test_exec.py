@@ -198,6 +198,38 @@ def test_other_hosts_pass_through_or_are_refused(environment: dict[str, str], el
     assert "403" in errors
 
 
+def test_the_proxy_that_was_there_before_leads_outside(
+    environment: dict[str, str], elsewhere: str, tmp_path: Path
+) -> None:
+    # A second `exec` inside the first: what the inner one does not lead to its org goes through the outer one.
+    (tmp_path / "ask.py").write_text(
+        OPENER + f"import http.client\nurl = 'http://{elsewhere}/plain'\n"
+        "print(urllib.request.urlopen(url).read().decode())\n"
+        "from urllib.parse import urlsplit\nfrom base64 import b64encode\nproxy = urlsplit(os.environ['HTTPS_PROXY'])\n"
+        "pair = b64encode(f'{proxy.username}:{proxy.password}'.encode()).decode()\n"
+        "c = http.client.HTTPConnection(proxy.hostname, proxy.port)\n"
+        f"c.set_tunnel('localhost', {elsewhere.split(':')[1]}, headers={{'Proxy-Authorization': 'Basic ' + pair}})\n"
+        "c.request('GET', '/tunnel')\nprint(c.getresponse().read().decode())\n"
+    )
+    inner = (
+        "env",
+        "NO_PROXY=",
+        "no_proxy=",
+        sys.executable,
+        "-m",
+        "landbridge",
+        "exec",
+        "--",
+        sys.executable,
+        tmp_path / "ask.py",
+    )
+
+    assert run(environment, "--", *inner) == (0, "/plain\n/tunnel\n", "")
+    code, out, errors = run(environment, "--only-org", "--", *inner)
+    assert (code, out) == (1, "")
+    assert "403" in errors
+
+
 # --- who may use it ------------------------------------------------------------------------------------------------
 
 

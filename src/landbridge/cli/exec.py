@@ -24,6 +24,7 @@ from landbridge.config import Settings
 from landbridge.errors import LandbridgeError
 from landbridge.proxy import Authorities, Gate, Here, Lead, Port, There, child
 from landbridge.proxy.environment import SYSTEM
+from landbridge.proxy.outside import Outside
 from landbridge.storage.folder import is_owned
 from landbridge.wire.door import Door
 
@@ -51,9 +52,13 @@ async def _run(settings: Settings, url: str | None, command: list[str], *, only_
         async with _lead(settings, url, clock) as (lead, pubsub, ca_folder):
             certificates.ensure(ca_folder, clock)
             authorities = Authorities(certificates.paths(ca_folder).ca.resolve(), _system(), Path(place))
-            gate = Gate(lead, certificates.Mint(ca_folder, clock).context, chance, only_org=only_org, pubsub=pubsub)
+            environ = config.environment_of_child()
+            gate = Gate(
+                lead, certificates.Mint(ca_folder, clock).context, chance, only_org=only_org, pubsub=pubsub,
+                outside=Outside.of(environ),
+            )  # fmt: skip
             try:
-                return await _child(command, child(config.environment_of_child(), gate.url, authorities))
+                return await _child(command, child(environ, gate.url, authorities))
             finally:
                 await gate.close()
 

@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 from landbridge.chance import Chance
 from landbridge.proxy.head import MAX_HEAD, Asked, Refused, read
-from landbridge.proxy.leads import OPEN, Lead, carry, reach, streams
+from landbridge.proxy.leads import OPEN, Lead, carry, streams
+from landbridge.proxy.outside import Outside
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Gate:
     An open proxy on 127.0.0.1. `url` carries the credential: it is for the program's environment, never for a log.
 
     `mint` gives the TLS context of a host (and the protocols it speaks); `pubsub` leads the hosts of the Pub/Sub API, None
-    where the org has none.
+    where the org has none. `outside` is how other hosts are reached.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class Gate:
         *,
         only_org: bool = False,
         pubsub: Lead | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self._lead = lead
         self._pubsub = pubsub
+        self._outside = outside or Outside()
         self._mint = mint
         self._only_org = only_org
         self._credential = f"landbridge:{chance.hex_token(24)}"
@@ -143,12 +146,10 @@ class Gate:
         await self._tunnel(connection, asked)
 
     async def _tunnel(self, connection: socket.socket, asked: Asked) -> None:
-        outer = await reach(asked.host, asked.port)
+        outer = await self._outside.reach(asked)
         try:
             if asked.head is None:
                 await self._loop.sock_sendall(connection, OPEN)
-            else:
-                outer[1].write(asked.head)
             inner = await streams(connection, None)
         except BaseException:
             outer[1].close()

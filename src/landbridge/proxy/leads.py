@@ -10,14 +10,11 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from landbridge.errors import LandbridgeError
-from landbridge.proxy.head import Refused
+from landbridge.proxy.outside import Streams, reach
 from landbridge.wire.http.listener import Listener
 
 HANDSHAKE = 10.0
-CONNECT = 30.0
-"""Seconds another host may take to be reached."""
 OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Lead(Protocol):
@@ -111,20 +108,6 @@ class Port:
             raise
         outer[1].write(begun)
         await carry(inner, outer)
-
-
-async def reach(host: str, port: int, context: ssl.SSLContext | None = None) -> Streams:
-    """A connection to another host. Raises Refused (502) with the reason."""
-    try:
-        async with asyncio.timeout(CONNECT):
-            return await asyncio.open_connection(host, port, ssl=context)
-    except ssl.SSLError as error:
-        reason = getattr(error, "verify_message", None) or error.reason or "TLS failed"
-    except OSError as error:
-        reason = error.strerror or "no such host"
-    except TimeoutError:
-        reason = "no answer"
-    raise Refused(502, "Bad Gateway", f"{host}:{port} can't be reached: {reason}")
 
 
 async def streams(connection: socket.socket, context: ssl.SSLContext | None) -> Streams:
