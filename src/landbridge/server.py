@@ -50,6 +50,7 @@ MIGRATIONS = (
     Migration(6, (*delivery.TABLES, *flows.TABLES)),
     Migration(7, events.SELECTION),
     Migration(8, events.MANAGED),
+    Migration(9, events.CHANNEL_VIEWS),
 )
 SYSTEM_OBJECTS = (*callouts.OBJECTS, *delivery.OBJECTS)
 """Objects that rooms register over their own tables: read-only, made and upgraded like the standard ones."""

@@ -7,7 +7,7 @@ GROUPS = ("auth", "bulk1", "bulk2", "collections", "composite", "describe", "err
 
 # Recording or group -> which part of the product it waits for.
 ELSEWHERE = {
-    "bulk1": "Bulk API 1.0", "bulk2": "Bulk API 2.0", "graphql": "GraphQL", "events": "events over the Tooling API",
+    "bulk1": "Bulk API 1.0", "bulk2": "Bulk API 2.0", "graphql": "GraphQL", "events-cdc-update-contact": "an event relay's payload",
     "soap-delete-metadata": "deploys", "soap-read-metadata": "deploys", "soap-upsert-metadata": "deploys",
     "soap-upsert-metadata-error": "deploys", "tooling-apex-class-row": "Apex", "tooling-coverage": "Apex",
     "tooling-execute-anonymous": "Apex", "tooling-org-coverage": "Apex", "tooling-queue-items": "Apex",

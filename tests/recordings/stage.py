@@ -298,6 +298,22 @@ def _package(org: RunningOrg, sent: Sent) -> Sent:
     return sent
 
 
+@stage("events-channel", "events-channel-member")
+def _channel_of_ours(org: RunningOrg, sent: Sent) -> Sent:
+    name = sent.path.split("/")[-2]
+    full = {"PlatformEventChannel": "HREvents__chn", "PlatformEventChannelMember": "ChangeEvents_ContactChangeEvent"}[
+        name
+    ]
+    metadata = (
+        {"channelType": "data", "label": "Custom Channel for the HR App"} if full.endswith("__chn")
+        else {"eventChannel": "ChangeEvents", "selectedEntity": "ContactChangeEvent"}
+    )  # fmt: skip
+    body = {"FullName": full, "Metadata": metadata}
+    made = org.data("POST", f"/tooling/sobjects/{name}", body, version="58.0")
+    assert made.status == 201, made.raw
+    return replace(sent, path=sent.path.rpartition("/")[0] + f"/{made.json['id']}")
+
+
 # --- describes -----------------------------------------------------------------------------------------------------------
 
 

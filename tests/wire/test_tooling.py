@@ -106,13 +106,6 @@ def test_tooling_objects_are_described(org: RunningOrg) -> None:
     assert org.data("GET", "/tooling").json["query"] == "/services/data/v67.0/tooling/query"
 
 
-@ledger(
-    "route.POST /services/data/{version}/tooling/sobjects/{sobject}",
-    "differs",
-    "refused aloud: metadata comes from source",
-)
-@ledger("route.PATCH /services/data/{version}/tooling/sobjects/{sobject}/{id}", "differs", "refused aloud")
-@ledger("route.DELETE /services/data/{version}/tooling/sobjects/{sobject}/{id}", "differs", "refused aloud")
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
@@ -127,6 +120,69 @@ def test_tooling_objects_are_described(org: RunningOrg) -> None:
 )  # fmt: skip
 def test_what_is_not_there_says_so(org: RunningOrg, method: str, path: str, code: str) -> None:
     assert org.data(method, path, {} if method in ("POST", "PATCH") else None).error == code
+
+
+POSTMAN = "metadata.md section 3: bodies of Salesforce's Postman collection"
+
+
+@ledger("tooling.channels", "documented", POSTMAN)
+@ledger("route.POST /services/data/{version}/tooling/sobjects/{sobject}", "documented", POSTMAN)
+@ledger("route.PATCH /services/data/{version}/tooling/sobjects/{sobject}/{id}", "documented", POSTMAN)
+@ledger("route.DELETE /services/data/{version}/tooling/sobjects/{sobject}/{id}", "documented", POSTMAN)
+def test_change_data_capture_is_switched_on_and_off(org: RunningOrg) -> None:
+    def captured() -> bool:
+        return "lead" in org.door.server.events.captured
+
+    member, channel = "/tooling/sobjects/PlatformEventChannelMember", "/tooling/sobjects/PlatformEventChannel"
+    selected = {"eventChannel": "ChangeEvents", "selectedEntity": "LeadChangeEvent"}
+    body = {"FullName": "ChangeEvents_LeadChangeEvent", "Metadata": selected}
+    shown = "SELECT FullName, Metadata FROM PlatformEventChannelMember WHERE SelectedEntity = 'LeadChangeEvent'"
+
+    assert not captured()
+    made = org.data("POST", member, body)
+    assert (made.status, list(made.json)) == (201, ["id", "success", "errors", "warnings", "infos"])
+    assert made.headers["location"] == f"/services/data/v67.0{member}/{made.json['id']}"
+    assert captured()
+    assert org.data("POST", member, body).error == "DUPLICATE_VALUE"
+    assert tooling_rows(org, shown)[0]["FullName"] == "ChangeEvents_LeadChangeEvent"
+    changed = {"Metadata": {**selected, "filterExpression": "Company = 'x'"}}
+    assert org.data("PATCH", f"{member}/{made.json['id']}", changed).status == 204
+    row = org.data("GET", f"{member}/{made.json['id']}").json
+    assert (row["FilterExpression"], row["Metadata"]["filterExpression"]) == ("Company = 'x'", "Company = 'x'")
+    assert org.data("DELETE", f"{member}/{made.json['id']}").status == 204
+    assert not captured()
+    assert org.data("DELETE", f"{member}/{made.json['id']}").error == "NOT_FOUND"
+    own = {"FullName": "Own__chn", "Metadata": {"channelType": "data", "label": "Own"}}
+    assert org.data("POST", channel, own).status == 201
+    assert (
+        org.data("POST", member, {"FullName": "x", "Metadata": {**selected, "eventChannel": "Own__chn"}}).status == 201
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "code"),
+    [
+        ("PlatformEventChannelMember", {"FullName": "x"}, "REQUIRED_FIELD_MISSING"),
+        ("PlatformEventChannelMember", {"Metadata": {"eventChannel": "ChangeEvents"}}, "REQUIRED_FIELD_MISSING"),
+        ("PlatformEventChannelMember",
+         {"Metadata": {"eventChannel": "ChangeEvents", "selectedEntity": "Nope"}}, "FIELD_INTEGRITY_EXCEPTION"),
+        ("PlatformEventChannelMember",
+         {"Metadata": {"eventChannel": "Nope__chn", "selectedEntity": "LeadChangeEvent"}}, "NOT_FOUND"),
+        ("PlatformEventChannelMember",
+         {"Metadata": {"eventChannel": "ChangeEvents", "selectedEntity": "CaseChangeEvent",
+                       "enrichedFields": [{"name": "Subject"}]}}, "FUNCTIONALITY_NOT_ENABLED"),
+        ("PlatformEventChannel", {"FullName": "NoSuffix", "Metadata": {}}, "FIELD_INTEGRITY_EXCEPTION"),
+    ],
+)  # fmt: skip
+def test_a_selection_that_cannot_be_is_refused(org: RunningOrg, name: str, body: dict[str, object], code: str) -> None:
+    assert org.data("POST", f"/tooling/sobjects/{name}", body).error == code
+
+
+def test_a_read_only_user_selects_nothing(org: RunningOrg) -> None:
+    body = {"FullName": "x", "Metadata": {"eventChannel": "ChangeEvents", "selectedEntity": "LeadChangeEvent"}}
+    reply = org.data("POST", "/tooling/sobjects/PlatformEventChannelMember", body, token=org.integration_token())
+
+    assert reply.error == "INSUFFICIENT_ACCESS_OR_READONLY"
 
 
 def test_packages_that_are_there_are_shown_with_their_parents(org: RunningOrg) -> None:

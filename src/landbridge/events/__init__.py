@@ -17,13 +17,14 @@ from landbridge.events.subscriptions import Subscription, Subscriptions
 from landbridge.events.topics import Topic, Topics
 
 TABLES = (*log.TABLES, *schemas.TABLES, *subscriptions.TABLES)
+CHANNEL_VIEWS = selection.WHOLE_VIEWS
 SELECTION = (*selection.TABLES, *subscriptions.VIEW)
 """What came a migration later: channels and their members, partition keys, what SOQL sees of them and of subscriptions."""
 
 MANAGED = managed.TABLES
 
 __all__ = [
-    "DEAD_LETTER",
-    "MANAGED", "TABLES", "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Managed", "ManagedSubscriptions", "Member",
+    "CHANNEL_VIEWS", "DEAD_LETTER", "MANAGED", "TABLES",
+    "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Managed", "ManagedSubscriptions", "Member",
     "Publisher", "ReplayIdInvalid", "Retention", "SQLEventLog", "Selection", "Subscription", "Subscriptions", "Topic", "Topics",
 ]  # fmt: skip

@@ -38,6 +38,30 @@ TABLES = (
               row_number() OVER (ORDER BY id) AS rowid
        FROM lb_channel_member""",
 )
+_STAMP = """(SELECT value FROM lb_org WHERE key = 'catalog_changed')"""
+_USER = """(SELECT value FROM lb_org WHERE key = 'admin_id')"""
+_SETUP = f"""
+    0 AS "IsDeleted", 'en_US' AS "Language", NULL AS "NamespacePrefix", 'unmanaged' AS "ManageableState",
+    {_STAMP} AS "CreatedDate", {_USER} AS "CreatedById", {_STAMP} AS "LastModifiedDate", {_USER} AS "LastModifiedById",
+    {_STAMP} AS "SystemModstamp", row_number() OVER (ORDER BY id) AS rowid
+"""
+# The views once more, with what the Tooling API shows of both. When a channel was made is not kept: they carry the moment at
+# which the catalogue last changed.
+WHOLE_VIEWS = (
+    'DROP VIEW "PlatformEventChannel"',
+    'DROP VIEW "PlatformEventChannelMember"',
+    f"""CREATE VIEW "PlatformEventChannel" AS
+        SELECT id AS "Id", replace(name, '__chn', '') AS "DeveloperName", type AS "ChannelType", label AS "MasterLabel",
+               name AS "FullName", json_object('channelType', type, 'label', label, 'urls', NULL) AS "Metadata", {_SETUP}
+        FROM lb_channel""",
+    f"""CREATE VIEW "PlatformEventChannelMember" AS
+        SELECT id AS "Id", replace(channel, '__chn', '_chn') || '_' || replace(entity, '__', '_') AS "DeveloperName",
+               entity AS "MasterLabel", channel AS "EventChannel", entity AS "SelectedEntity", filter AS "FilterExpression",
+               replace(channel, '__chn', '_chn') || '_' || replace(entity, '__', '_') AS "FullName",
+               json_object('enrichedFields', json_array(), 'eventChannel', channel, 'filterExpression', filter,
+                           'selectedEntity', entity, 'urls', NULL) AS "Metadata", {_SETUP}
+        FROM lb_channel_member""",
+)
 
 MEMBERS = "SELECT channel, entity, filter FROM lb_channel_member ORDER BY channel, entity"
 HAS_MEMBER = "SELECT 1 FROM lb_channel_member WHERE channel = ? AND entity = ?"

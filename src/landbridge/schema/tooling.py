@@ -22,8 +22,8 @@ from landbridge.schema.model import Field, Kind, SObject
 # Of the org's objects, those that the Tooling API shows too.
 SHARED = (
     "ApexClass", "ApexTrigger", "AsyncApexJob", "BusinessProcess", "EntityDefinition", "FieldDefinition", "Group",
-    "NamedCredential", "Organization", "PermissionSet", "PermissionSetAssignment", "PlatformEventChannel",
-    "PlatformEventChannelMember", "Profile", "RecordType", "User", "UserLicense", "UserRole",
+    "NamedCredential", "Organization", "PermissionSet", "PermissionSetAssignment", "Profile", "RecordType", "User",
+    "UserLicense", "UserRole",
 )  # fmt: skip
 # Fields that this API does not show (recorded: tooling-named-credential-query).
 _HIDDEN = {
@@ -92,10 +92,28 @@ OBJECTS = (
 )  # fmt: skip
 
 
+# Key order of both as recorded (events-channel, events-channel-member); their rows are views of the selection (`events/`).
+_SETUP_HEAD = (
+    _field("IsDeleted", "boolean"), _text("DeveloperName", 80, name_field=True), _text("Language", 40), _text("MasterLabel", 80),
+    _text("NamespacePrefix", 15), _text("ManageableState", 40), *_STAMPS, _field("SystemModstamp", "datetime"),
+)  # fmt: skip
+CHANNELS = (
+    _object(
+        "PlatformEventChannel", "Platform Event Channel", "0YL", *_SETUP_HEAD, _text("ChannelType", 40), _text("FullName"),
+        _field("Metadata", "complexvalue"),
+    ),
+    _object(
+        "PlatformEventChannelMember", "Platform Event Channel Member", "0v8", *_SETUP_HEAD, _text("FullName"),
+        _field("Metadata", "complexvalue"), _text("EventChannel"), _text("SelectedEntity"),
+        _text("FilterExpression", 131072),
+    ),
+)  # fmt: skip
+
+
 def catalog(base: Catalog) -> Catalog:
     """What the Tooling API shows of an org with this catalogue; of the same version."""
     shown = [_shown(entity.sobject) for name in SHARED if (entity := base.get(name)) is not None]
-    return Catalog([*shown, *OBJECTS], base.version)
+    return Catalog([*shown, *OBJECTS, *CHANNELS], base.version)
 
 
 def own() -> Catalog:

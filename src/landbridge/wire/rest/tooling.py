@@ -2,7 +2,7 @@
 The Tooling API, read side: queries over the catalogue and the org's setup objects, describes, rows.
 
 Replies differ from REST's in their keys (recorded: tooling-named-credential-query, tooling-sobjects) and in the URLs of
-records. Writes, Apex and searches say that they are not there yet.
+records. Channels are written here (`channels`); other writes, Apex and searches say that they are not there yet.
 
 Source: `rest.md` section 12, `metadata.md` section 4.
 """
@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 
 from landbridge import ids
-from landbridge.errors import ExternalIdNotFound, MalformedQuery, NotFound, Unsupported
+from landbridge.errors import ExternalIdNotFound, InsufficientAccess, MalformedQuery, NotFound, Unsupported
 from landbridge.schema import describe, tooling
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.server import Server
 from landbridge.soql import Front, Page, Statement
 from landbridge.values import http_date
-from landbridge.wire.http.message import Beside, Call, Handler, Needs, Reply, Route, json_reply
-from landbridge.wire.rest import managed
+from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route, json_reply
+from landbridge.wire.rest import channels, managed
 from landbridge.wire.rest.conditional import described
 from landbridge.wire.rest.query import Window, answer_query, next_page
 from landbridge.wire.rest.rows import names
@@ -170,18 +170,35 @@ def _urls(call: Call, name: str) -> dict[str, str]:
     return {"rowTemplate": base + "/{ID}", "describe": base + "/describe", "sobject": base}
 
 
-def _later(what: str) -> Handler:
-    def handler(call: Call) -> Reply:
-        """Not there yet: says so, by name."""
-        del call
-        raise Unsupported(what)
+# --- writes ----------------------------------------------------------------------------------------------------------
 
-    return handler
+
+def create(call: Call) -> Reply:
+    """`POST /tooling/sobjects/{S}`: channels and their members; what else there is comes from source."""
+    return channels.create(call, _written(call))
+
+
+def update(call: Call) -> Reply:
+    """`PATCH /tooling/sobjects/{S}/{id}`: the filter of a channel's member."""
+    return channels.update(call, _written(call))
+
+
+def delete(call: Call) -> Reply:
+    """`DELETE /tooling/sobjects/{S}/{id}`: a channel's member."""
+    return channels.delete(call, _written(call))
+
+
+def _written(call: Call) -> str:
+    name = _entity(call).name
+    if call.access.read_only:
+        raise InsufficientAccess
+    if name not in channels.NAMES:
+        raise Unsupported(f"writing {name} over the Tooling API")
+    return name
 
 
 _T = "/services/data/{version}/tooling"
 _S = _T + "/sobjects/{sobject}"
-_write = _later("writes over the Tooling API")
 
 ROUTES = (
     Route("GET", _T, root, Needs.NOTHING),
@@ -191,7 +208,7 @@ ROUTES = (
     Route("GET", _S, sobject, Needs.NOTHING),
     Route("GET", _S + "/describe", describe_sobject, Needs.NOTHING),
     Route("GET", _S + "/{id}", get, Needs.READ),
-    Route("POST", _S, _write, Needs.NOTHING),
-    Route("PATCH", _S + "/{id}", _write, Needs.NOTHING),
-    Route("DELETE", _S + "/{id}", _write, Needs.NOTHING),
+    Route("POST", _S, create, Needs.WRITE),
+    Route("PATCH", _S + "/{id}", update, Needs.WRITE),
+    Route("DELETE", _S + "/{id}", delete, Needs.WRITE),
 )
