@@ -323,6 +323,12 @@ def _version_48(org: RunningOrg, sent: Sent) -> Sent:
     return replace(sent, path=sent.path.replace(f"v{PLAIN}", "v48.0"))  # rest.md section 4: recorded at v48
 
 
+@stage("limits-v58")
+def _version_58(org: RunningOrg, sent: Sent) -> Sent:
+    del org
+    return replace(sent, path=sent.path.replace(f"v{PLAIN}", "v58.0"))
+
+
 @stage("describe-global")
 def _version_52(org: RunningOrg, sent: Sent) -> Sent:
     del org

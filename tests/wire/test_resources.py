@@ -60,9 +60,12 @@ def test_record_counts_name_count_first(org: RunningOrg) -> None:
 def test_limits_are_named_as_recorded(org: RunningOrg, shared: Path) -> None:
     recorded = json.loads((shared / "recordings" / "limits" / "limits-v58.json").read_text())["response"]["body"]
 
-    found = org.data("GET", "/limits").json
+    found = org.data("GET", "/limits", version="58.0").json
+    newer = org.data("GET", "/limits", version="60.0").json
 
     assert list(found) == list(recorded)
+    assert set(found) < set(newer)
+    assert list(newer) == sorted(newer)
     assert {name: value["Max"] for name, value in found.items() if name != "DailyApiRequests"} == {
         name: recorded[name]["Max"] for name in found if name != "DailyApiRequests"
     }

@@ -55,6 +55,18 @@ MAXIMA: dict[str, int] = {
     "PrivateConnectOutboundCalloutHourlyLimitMB": 0, "PublishCallbackUsageInApex": 5242880, "SingleEmail": 15,
     "StreamingApiConcurrentClients": 20,
 }  # fmt: skip
+# What came by 2026 (rest.md section 8: named in a reply of 60.0; the maxima are guessed).
+NEWER: dict[str, int] = {
+    "CdpAiInferenceApiMonthlyLimit": 500000000, "ContentDistBandwidthLimitMB": 51200, "ContentDistViewLimit": 20000,
+    "ContentPublicationLimit": 5000, "DailyApexCursorLimit": 10000, "DailyApexCursorRowsLimit": 100000000,
+    "DailyApexPCursorLimit": 200000, "DailyMetadataRetrievesWithDependencies": 30,
+    "DailyServiceEmailAgentforceCalls": 0, "ExternalServicesActiveObjects": 300, "ExternalServicesActiveOperations": 300,
+    "ExternalServicesObjectProperties": 50000, "ExternalServicesObjects": 5000, "ExternalServicesOperations": 5000,
+    "ExternalServicesRegistrations": 150, "HourlyElevateAsyncReportRuns": 0, "HourlyElevateSyncReportRuns": 0,
+    "MaxContentDocumentsLimit": 30000000, "PlatformEventTriggersWithParallelProcessing": 5,
+    "ScheduledFlowRunLimit": 250000, "ScheduledPathRunLimit": 250000,
+}  # fmt: skip
+NEWER_FROM = 60.0
 # Entries with a part of their own: name -> part -> maximum.
 PARTS = {"PermissionSets": {"CreateCustom": 1000}}
 
@@ -144,9 +156,10 @@ class Limits:
     def _keep(self, calls: int) -> None:
         self._flushed = calls
 
-    def report(self, used: Mapping[str, int] | None = None) -> dict[str, dict[str, Any]]:
-        """What `/limits` answers: maximum and remaining by name; `used` tells what others have counted."""
-        found: dict[str, dict[str, Any]] = {name: _whole(maximum) for name, maximum in MAXIMA.items()}
+    def report(self, version: float, used: Mapping[str, int] | None = None) -> dict[str, dict[str, Any]]:
+        """What `/limits` answers in an API version: maximum and remaining by name; `used` is what others have counted."""
+        maxima = MAXIMA if version < NEWER_FROM else dict(sorted({**MAXIMA, **NEWER}.items()))
+        found: dict[str, dict[str, Any]] = {name: _whole(maximum) for name, maximum in maxima.items()}
         for name, parts in PARTS.items():
             found[name] |= {part: _whole(maximum) for part, maximum in parts.items()}
         for name, count in (used or {}).items():

@@ -87,7 +87,7 @@ def limits(call: Call) -> Beside:
             "DataStorageMB": rows * _ROW_BYTES // _MB,
             "PermissionSets": 0 if sets is None else count_rows(reader, sets),
         }
-        return json_reply(server.limits.report(used))
+        return json_reply(server.limits.report(call.version, used))
 
     return Beside(answer)
 
