@@ -107,3 +107,84 @@ def test_the_hourly_allocation_is_counted_enforced_and_reported(home: Path, sour
     assert statuses == [201, 201, 201]
     assert (refused.status, refused.error) == (400, "LIMIT_EXCEEDED")
     assert limits["HourlyPublishedPlatformEvents"] == {"Max": 3, "Remaining": 0}
+
+
+@ledger("events.behavior.after", "documented", "PublishAfterCommit: lost on rollback (events.md section 2)")
+@ledger("events.behavior.immediately", "documented", "PublishImmediately: published even if the transaction rolls back")
+def test_only_immediate_events_survive_a_rollback(bus: RunningOrg, tail: Any) -> None:
+    later, now = tail("/event/Later__e"), tail("/event/Now__e")
+    before = bus.data("GET", "/limits").json["HourlyPublishedPlatformEvents"]["Remaining"]
+
+    def request(name: str) -> dict[str, Any]:
+        return {"method": "POST", "url": f"/services/data/v67.0/sobjects/{name}", "referenceId": name,
+                "body": {"Needed__c": "a"}}  # fmt: skip
+
+    failing = {"method": "POST", "url": "/services/data/v67.0/sobjects/Contact", "referenceId": "c", "body": {}}
+    reply = bus.data("POST", "/composite", {"allOrNone": True, "compositeRequest": [
+        request("Later__e"), request("Now__e"), failing,
+    ]})  # fmt: skip
+
+    assert [one["httpStatusCode"] for one in reply.json["compositeResponse"]] == [400, 400, 400]
+    assert later.events() == []
+    assert [event.values["Needed__c"] for event in now.events()] == ["a"]
+    after = bus.data("GET", "/limits").json["HourlyPublishedPlatformEvents"]["Remaining"]
+    assert before - after == 1
+
+
+@ledger("events.publish.lists", "documented", "also Collections (events.md section 2)")
+def test_collections_trees_and_composites_publish(bus: RunningOrg, tail: Any) -> None:
+    events = tail("/event/Later__e")
+
+    many = bus.data("POST", "/composite/sobjects", {"records": [
+        {"attributes": {"type": "Later__e"}, "Needed__c": "one"}, {"attributes": {"type": "Later__e"}},
+        {"attributes": {"type": "Later__e"}, "Needed__c": "two"},
+    ]}).json  # fmt: skip
+    single = bus.data("POST", "/composite", {"compositeRequest": [
+        {"method": "POST", "url": "/services/data/v67.0/sobjects/Later__e", "referenceId": "e", "body": {"Needed__c": "three"}},
+    ]}).json["compositeResponse"][0]  # fmt: skip
+
+    assert [one["success"] for one in many] == [True, False, True]
+    found = events.events()
+    assert [event.values["Needed__c"] for event in found] == ["one", "two", "three"]
+    assert [one["errors"][0]["statusCode"] for one in (many[0], many[2], single["body"])] == ["OPERATION_ENQUEUED"] * 3
+    assert single["body"]["errors"][0]["message"] == found[2].uuid
+    assert many[1]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+
+
+@ledger(
+    "events.soql", "guessed", "no SOQL on events is documented; the words are those of other objects without queries"
+)
+def test_events_can_not_be_queried_changed_or_read(bus: RunningOrg) -> None:
+    query = bus.query("SELECT Id FROM Later__e")
+    found = [
+        bus.data(method, "/sobjects/Later__e/e00xx0000000001AAA", {"Needed__c": "a"} if method == "PATCH" else None)
+        for method in ("GET", "PATCH", "DELETE")
+    ]
+
+    assert (query.status, query.error) == (400, "INVALID_TYPE_FOR_OPERATION")
+    assert query.json[0]["message"] == "entity type Later__e does not support query"
+    assert [reply.status for reply in found] == [404, 400, 400]
+
+
+@ledger("events.soap", "differs", "SOAP create is refused aloud")
+def test_soap_create_is_refused_aloud(bus: RunningOrg) -> None:
+    body = (
+        '<?xml version="1.0"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'
+        '<create xmlns="urn:partner.soap.sforce.com"><sObjects><type>Later__e</type></sObjects></create>'
+        "</soapenv:Body></soapenv:Envelope>"
+    )
+    reply = bus.request(
+        "POST", "/services/Soap/u/67.0", body.encode(), headers={"Content-Type": "text/xml", "SOAPAction": "create"}
+    )
+
+    assert reply.status == 500
+    assert b"create" in reply.raw
+
+
+def test_a_user_who_may_only_read_publishes_nothing(bus: RunningOrg, tail: Any) -> None:
+    events = tail("/event/Later__e")
+
+    reply = bus.data("POST", "/sobjects/Later__e", {"Needed__c": "a"}, token=bus.integration_token())
+
+    assert (reply.status, reply.error) == (403, "INSUFFICIENT_ACCESS_OR_READONLY")
+    assert events.events() == []
