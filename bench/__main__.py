@@ -24,6 +24,7 @@ SECTIONS = (
     "rows",
     "composite",
     "language",
+    "events",
     "callouts",
     "delivery",
     "streaming",

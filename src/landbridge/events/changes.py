@@ -18,7 +18,6 @@ import msgspec
 from landbridge.events.model import ChangeHeader, Draft, change_entity
 from landbridge.events.schemas import ChangeShape, Schemas
 from landbridge.storage import Tx
-from landbridge.values import json_value
 
 OVERFLOW = 100_000
 """Changes of one transaction above which the rest is announced by entity alone (GAP_OVERFLOW)."""
@@ -83,14 +82,11 @@ def drafts(captured: Iterable[Captured], tx: Tx, user: str, log: Log, new_uuid: 
                 overflowed.add(change.sobject)
                 yield overflow(frame, change.sobject, OVERFLOW + len(overflowed), new_uuid())
             continue
-        made = draft(frame, log.schemas.shape(change.sobject), change, one.changed, sequence, new_uuid())
-        yield made if _fits(made.values) else gap(frame, change, sequence, made.uuid)
-
-
-def _fits(values: Mapping[str, Any]) -> bool:
-    """Whether an event stays within 1 MB: only texts are long, and only long ones are measured."""
-    size = sum(len(value) for value in values.values() if isinstance(value, str))
-    return size < LARGEST // 6 or len(msgspec.json.encode(values)) <= LARGEST
+        shape = log.schemas.shape(change.sobject)
+        made = draft(frame, shape, change, one.changed, sequence, new_uuid())
+        # Most objects have no room for so much text, whatever is written into it.
+        fits = shape.longest <= LARGEST or len(msgspec.json.encode(made.values)) <= LARGEST
+        yield made if fits else gap(frame, change, sequence, made.uuid)
 
 
 def draft(
@@ -121,13 +117,19 @@ def _draft(
 
 def _populated(shape: ChangeShape, stored: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    columns, types = shape.columns, shape.types
+    places = shape.places
     for column, value in stored.items():
-        if value is None:
+        if value is None or column not in places:
             continue
-        place = columns.get(column)
-        if place is not None:
-            _put(values, place, json_value(types[column], value))
+        field, part, boolean = places[column]
+        if boolean:
+            value = bool(value)
+        if part is None:
+            values[field] = value
+        elif field in values:
+            values[field][part] = value
+        else:
+            values[field] = {part: value}
     return values
 
 
@@ -138,30 +140,22 @@ def _updated(
     names: list[str] = []
     nulled: list[str] = []
     for column in changed:
-        place = shape.columns.get(column)
+        place = shape.places.get(column)
         if place is None:
             continue
-        field, part = place
+        field, part, boolean = place
         name = field if part is None else f"{field}.{part}"
         names.append(name)
         value = stored[column]
         if value is None:
             nulled.append(name)
-            _put(values, place, None)
+        elif boolean:
+            value = bool(value)
+        if part is None:
+            values[field] = value
         else:
-            _put(values, place, json_value(shape.types[column], value))
+            values.setdefault(field, {})[part] = value
     return values, tuple(sorted(names)), tuple(sorted(nulled))
-
-
-def _put(values: dict[str, Any], place: tuple[str, str | None], value: Any) -> None:
-    field, part = place
-    if part is None:
-        values[field] = value
-    else:
-        inner = values.get(field)
-        if inner is None:
-            inner = values[field] = {}
-        inner[part] = value
 
 
 def gap(frame: Frame, change: RecordChange, sequence: int, uuid: str) -> Draft:

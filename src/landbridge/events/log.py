@@ -20,6 +20,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -169,6 +170,8 @@ class SQLEventLog:
         self._marks, newest = db.read_now(_ends)
         self._trimmed = self._marks.pop(WHOLE, 0)
         self._next = newest + 1
+        self._last_now: datetime | None = None
+        self._last_stamp = ""
         self._ring = Ring(newest)
         self._fresh: list[Event] = []
         self._waiting: dict[asyncio.Future[None], Topic] = {}
@@ -215,7 +218,7 @@ class SQLEventLog:
     # --- appending -----------------------------------------------------------------------------------------------
 
     def append(self, tx: Tx, drafts: Iterable[Draft]) -> list[int]:
-        created = format_datetime(tx.now)
+        created = self._stamp(tx)
         key = tx.key
         made: list[tuple[Event, int]] = []
         ids = []
@@ -224,7 +227,7 @@ class SQLEventLog:
             self.schemas.keep(tx, schema)
             replay_id = self._next
             self._next = replay_id + 1
-            topic = topic_of(draft.entity)
+            topic = schema.topic
             payload = msgspec.json.encode(draft.values)
             head = None if draft.header is None else msgspec.json.encode(draft.header)
             tx.run(APPEND, (
@@ -237,6 +240,12 @@ class SQLEventLog:
         if made:
             tx.after_commit(lambda: self._push(made))
         return ids
+
+    def _stamp(self, tx: Tx) -> str:
+        """The unit's moment in wire form, to the millisecond; units of one group share it."""
+        if tx.now is not self._last_now:
+            self._last_now, self._last_stamp = tx.now, format_datetime(tx.now)
+        return self._last_stamp
 
     @property
     def next_id(self) -> int:

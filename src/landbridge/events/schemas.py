@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from landbridge.events.model import CHANGE_SUFFIX, captured_object, change_entity
+from landbridge.events.model import CHANGE_SUFFIX, captured_object, change_entity, topic_of
 from landbridge.ids import DIGITS, INSTANCE
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field, Kind
@@ -66,6 +66,8 @@ class Schema(msgspec.Struct, frozen=True):
     id: str
     entity: str
     json: bytes
+    topic: str
+    """Where the entity's events are appended."""
 
     def tree(self) -> dict[str, Any]:
         """The schema as parsed JSON."""
@@ -76,7 +78,7 @@ class Schema(msgspec.Struct, frozen=True):
 def _named(entity: str, fields: list[dict[str, Any]]) -> Schema:
     body = {"name": entity, "namespace": NAMESPACE, "type": "record", "fields": fields}
     schema_id = fingerprint(body)
-    return Schema(schema_id, entity, msgspec.json.encode({**body, "uuid": schema_id}))
+    return Schema(schema_id, entity, msgspec.json.encode({**body, "uuid": schema_id}), topic_of(entity))
 
 
 def fingerprint(schema: dict[str, Any]) -> str:
@@ -211,14 +213,13 @@ class ChangeShape:
     """
     How records of an object look as change events: fields in schema order, compounds with their parts.
 
-    `columns`: column -> (top-level field, part or None), for every column that an event carries.
+    `columns`: column -> (top-level field, part or None), for every column that an event carries; `places` the same with
+    whether it is a boolean. `longest`: bytes that no event's values can exceed.
     """
 
     def __init__(self, entity: Entity) -> None:
         self.entity = entity
         self.columns: dict[str, tuple[str, str | None]] = {}
-        self.types: dict[str, str] = {}
-        """Column -> describe type."""
         self.fields: list[tuple[Field, tuple[tuple[str, str], ...]]] = []
         """Top-level fields in order, with their parts as (name in the event, column)."""
         inside = {part.name for parts in entity.parts.values() for part in parts}
@@ -233,7 +234,10 @@ class ChangeShape:
                 self.columns[column] = (field.name, name)
             if not parts:
                 self.columns[field.name] = (field.name, None)
-        self.types = {field.name: field.type for field in entity.fields}
+        types = {field.name: field.type for field in entity.fields}
+        self.places = {c: (field, part, types[c] == "boolean") for c, (field, part) in self.columns.items()}
+        # A character of JSON text takes six bytes at most; a value's name and punctuation fit the hundred beside it.
+        self.longest = sum(100 + 6 * (field.length or 40) for field in entity.fields)
 
     @cached_property
     def schema(self) -> Schema:
@@ -363,7 +367,7 @@ class Schemas:
             return known
         row = reader.one(FIND, (schema_id,))
         if row is not None:
-            known = self._by_id[schema_id] = Schema(schema_id, row[0], row[1].encode())
+            known = self._by_id[schema_id] = Schema(schema_id, row[0], row[1].encode(), topic_of(row[0]))
             return known
         self._all()
         return self._by_id.get(schema_id)
