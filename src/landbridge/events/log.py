@@ -62,10 +62,10 @@ REMOVE = "DELETE FROM lb_event WHERE id = ?"
 READ_ONE = f"SELECT {_COLUMNS} FROM lb_event WHERE topic = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?"
 READ_ALL = f"SELECT {_COLUMNS} FROM lb_event WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 
-SCAN = 2_000
+SCAN = 500
 """How many entries of other topics one `scan` of the database walks over before it says how far it came."""
-ENCODED = 4_096
-"""How many events' bytes are kept encoded, in each form."""
+ENCODED = 16 * 1024 * 1024
+"""Bytes of encoded events that are kept for other subscribers, in each form."""
 
 LATEST, EARLIEST = -1, -2
 WHOLE = ""
@@ -176,9 +176,9 @@ class SQLEventLog:
         self._fresh: list[Event] = []
         self._waiting: dict[asyncio.Future[None], Topic] = {}
         self._listeners: list[Callable[[], None]] = []
-        self._avro: OrderedDict[int, bytes] = OrderedDict()
+        self._avro = _Encoded()
         self._forms: dict[str, Form] = {}
-        self._json: OrderedDict[int, bytes] = OrderedDict()
+        self._json = _Encoded()
         db.listen(self._committed)
 
     # --- topics --------------------------------------------------------------------------------------------------
@@ -414,10 +414,10 @@ class SQLEventLog:
     # --- bytes ---------------------------------------------------------------------------------------------------
 
     def avro(self, event: Event) -> bytes:
-        return _cached(self._avro, event, lambda one: self.form(one.schema_id).avro(one))
+        return self._avro.of(event, lambda one: self.form(one.schema_id).avro(one))
 
     def json(self, event: Event) -> bytes:
-        return _cached(self._json, event, lambda one: self.form(one.schema_id).json(one))
+        return self._json.of(event, lambda one: self.form(one.schema_id).json(one))
 
     def form(self, schema_id: str) -> Form:
         """A schema with its encoders, compiled once. Raises KeyError for none."""
@@ -434,13 +434,21 @@ class SQLEventLog:
         return None if found is None else found.json
 
 
-def _cached(cache: OrderedDict[int, bytes], event: Event, encode: Callable[[Event], bytes]) -> bytes:
-    found = cache.get(event.replay_id)
-    if found is None:
-        found = cache[event.replay_id] = encode(event)
-        if len(cache) > ENCODED:
-            cache.popitem(last=False)
-    return found
+class _Encoded:
+    """Events' bytes in one form, the newest, ENCODED of them; each is made once and shared."""
+
+    def __init__(self) -> None:
+        self._bytes: OrderedDict[int, bytes] = OrderedDict()
+        self._size = 0
+
+    def of(self, event: Event, encode: Callable[[Event], bytes]) -> bytes:
+        found = self._bytes.get(event.replay_id)
+        if found is None:
+            found = self._bytes[event.replay_id] = encode(event)
+            self._size += len(found)
+            while self._size > ENCODED and len(self._bytes) > 1:
+                self._size -= len(self._bytes.popitem(last=False)[1])
+        return found
 
 
 def _ends(reader: Any) -> tuple[dict[str, int], int]:

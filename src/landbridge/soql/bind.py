@@ -18,7 +18,6 @@ from landbridge.errors import (
     InvalidQueryFilterOperator,
     InvalidQueryScope,
     InvalidType,
-    InvalidTypeForOperation,
     MalformedQuery,
     OffsetOutsideValidRange,
     QueryUnsupported,
@@ -98,8 +97,6 @@ def bind(
     """Resolve a statement. Raises the QueryErrors of `soql.md` section 5, each with its place."""
     name = query.source.path
     entity = catalog.get(name.text)
-    if entity is not None and entity.kind is Kind.EVENT:
-        raise InvalidTypeForOperation(f"entity type {entity.name} does not support query")
     if entity is None or not _queryable(entity):
         raise InvalidType(name.text, name.at)
     return _Binder(_Shared(catalog, access, version, all_rows), entity, query).query()
