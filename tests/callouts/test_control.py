@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import threading
@@ -159,6 +160,43 @@ def test_a_person_sets_a_credential_tries_it_and_reads_the_journal(home: Path, t
     for done in (bad, made, secret, well, sick, env, wrong, listed, rows, table, one, shown):
         assert "t0ken-of" not in done.stdout + done.stderr
         assert "another-t0ken" not in done.stdout + done.stderr
+
+
+def test_at_a_terminal_the_secret_is_asked_for_and_not_echoed(home: Path, running: RunningOrg, erp: str) -> None:
+    arguments = [
+        "credential",
+        "set",
+        "Asked",
+        "--url",
+        erp,
+        "--auth",
+        "bearer",
+        "--org",
+        f"http://127.0.0.1:{running.port}",
+    ]
+    environment = {
+        "PATH": os.environ["PATH"], "LANDBRIDGE_HOME": str(home), "LANDBRIDGE_ACCESS_TOKEN": running.ready["access_token"],
+    }  # fmt: skip
+    child, master = pty.fork()
+    if child == 0:
+        os.execve(sys.executable, [sys.executable, "-m", "landbridge", *arguments], environment)
+    seen = b""
+    while not seen.endswith(b"token: "):
+        seen += os.read(master, 1000)
+    os.write(master, b"t0ken-of-the-erp\n")
+    try:
+        while chunk := os.read(master, 1000):
+            seen += chunk
+    except OSError:  # how a terminal ends on Linux
+        pass
+    os.close(master)
+    _, status = os.waitpid(child, 0)
+    tried = running.request("POST", f"{CREDENTIALS}/Asked/test", {"path": "/health"})
+
+    assert os.waitstatus_to_exitcode(status) == 0, seen
+    assert b"named credential Asked is set" in seen
+    assert b"t0ken" not in seen
+    assert tried.json["ok"]
 
 
 def test_times_and_statuses_as_people_say_them() -> None:

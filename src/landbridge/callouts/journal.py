@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from landbridge.clock import Clock
 from landbridge.schema.model import Field, Kind, SObject
@@ -29,7 +30,7 @@ FLUSH = 0.2
 MOST_WAITING = 2000
 """Entries in memory; at half of it they are written at once, at all of it senders wait."""
 CHUNK = 500
-"""Rows that one unit trims: the writer is not held for long."""
+"""Rows that one unit writes or trims: the loop and the writer are not held for long."""
 TRIM_EVERY = 60.0
 """Seconds between looks for what is too old."""
 _OVERHEAD = 500
@@ -184,8 +185,8 @@ class Journal:
     async def _flush(self) -> None:
         fresh = [entry for entry in self._waiting if not entry.written]
         try:
-            if fresh:
-                await self._db.write(lambda tx: self.write(tx, fresh), Unit("callout-journal"))
+            for start in range(0, len(fresh), CHUNK):
+                await self._db.write(partial(self.write, entries=fresh[start : start + CHUNK]), Unit("callout-journal"))
         except Exception:
             # A full disk, say: callouts go on and wait in memory; senders wait once there are too many (`room`).
             log.warning("%d callouts wait for the journal: the database could not take them", len(fresh), exc_info=True)
