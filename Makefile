@@ -14,7 +14,7 @@ PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check bench soak stubs ledger format clean
+.PHONY: help run demo test check bench soak stubs ledger format clean
 
 help: ## this list
 	@echo "Landbridge: a Salesforce org on your laptop. Start with \`make run\`."
@@ -25,7 +25,14 @@ help: ## this list
 	@echo "  make test PYTEST='-k upsert'        make PYTHON=python3.12 check"
 
 run: $(VENV)/.installed ## start an org: the sample shop, or SOURCE=sfdx-folder SEED=plan.json ARGS="more options"
+ifeq ($(SOURCE) $(SEED),examples/shop examples/shop/data/plan.json)
+	@$(BIN)/python examples/shop/start.py $(ARGS)
+else
 	@$(BIN)/landbridge serve --source "$(SOURCE)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
+endif
+
+demo: $(VENV)/.installed ## the sample shop once, with trouble on the way: ends when the sums agree
+	@$(BIN)/python examples/shop/start.py --once --house-port 0 --port 0 --pubsub-port 0 --pubsub-tls-port 0 $(ARGS)
 
 test: $(VENV)/.dev $(CLIENTS) ## everything, published clients too (PYTEST="-k words" for less)
 	@$(BIN)/python -m pytest $(PYTEST)
