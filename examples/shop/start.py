@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import subprocess
@@ -43,10 +44,10 @@ TROUBLE = (
 
 
 class Org:
-    """`landbridge serve` on a folder, as a process that can be killed and started again."""
+    """`landbridge serve`, as a process that can be killed and started again."""
 
-    def __init__(self, data: Path, ready_file: Path, options: list[str], *, quiet: bool) -> None:
-        self.data = data
+    def __init__(self, data: Path | None, ready_file: Path, options: list[str], *, quiet: bool) -> None:
+        self._place = ["--memory"] if data is None else ["--data", str(data)]
         self.ready_file = ready_file
         self._options = options
         self._quiet = quiet
@@ -55,7 +56,7 @@ class Org:
     def start(self) -> None:
         self.ready_file.unlink(missing_ok=True)
         command = [
-            *LANDBRIDGE, "serve", "--data", str(self.data), "--source", str(SHOP), "--flow", str(SHOP / "flow.py"),
+            *LANDBRIDGE, "serve", *self._place, "--source", str(SHOP), "--flow", str(SHOP / "flow.py"),
             "--ready-file", str(self.ready_file), *self._options,
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL if self._quiet else None)
@@ -82,9 +83,11 @@ class Org:
         return RestClient(ready["url"], ready["access_token"])
 
     def landbridge(self, *words: str) -> str:
-        """A command of ours on the org's folder; what it printed."""
-        command = [*LANDBRIDGE, *words, "--data", str(self.data)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        """A command of ours on this org; what it printed."""
+        ready = json.loads(self.ready_file.read_text())
+        command = [*LANDBRIDGE, *words, "--org", ready["url"]]
+        environment = {**os.environ, "LANDBRIDGE_ACCESS_TOKEN": ready["access_token"], "COLUMNS": "150"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"landbridge {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
@@ -190,7 +193,9 @@ class Shop:
 def running(folder: Path, given: argparse.Namespace) -> Iterator[tuple[Org, House, Shop]]:
     """Both systems up and introduced to each other, until the block ends."""
     plan = ["--seed", str(SHOP / "data" / "plan.json")]
-    org = Org(given.data or folder / "org", folder / "ready.json", [*plan, *given.options], quiet=given.once)
+    # What is killed has to be kept in a folder; else in memory, where `landbridge query` finds the one org there is.
+    data = given.data or (folder / "org" if given.once else None)
+    org = Org(data, folder / "ready.json", [*plan, *given.options], quiet=given.once)
     house = House(folder, given.house_port, org.ready_file)
     try:
         org.start()

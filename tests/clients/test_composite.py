@@ -115,7 +115,7 @@ def test_jsforce_creates_reads_changes_and_deletes_lists(jsforce: Run) -> None:
 
 def test_jsforce_upserts_lists(jsforce: Run) -> None:
     found = jsforce(
-        SESSION + "const packets = (price) => ['JS-1', 'JS-2'].map((Sku__c) => ({Sku__c, Price__c: price}));"
+        SESSION + "const packets = (price) => ['CJ-1', 'CJ-2'].map((Sku__c) => ({Sku__c, Price__c: price}));"
         "const first = await c.sobject('Seed_Packet__c').upsert(packets(1), 'Sku__c');"
         "const second = await c.sobject('Seed_Packet__c').upsert([...packets(2), {Sku__c: 'JS-3'}], 'Sku__c', {allOrNone: true});"
         "return {first, second};"
