@@ -243,6 +243,7 @@ def test_a_refresh_keeps_the_scope_and_the_token(shop: RunningOrg, browser: Brow
         assert works(shop, again["access_token"])
 
 
+@pytest.mark.ledger("route.GET /services/oauth2/revoke", "documented", "auth.md section 5")
 def test_a_refresh_token_survives_a_restart_and_stays_ended_once_revoked(home: Path, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"home": home, "data": tmp_path / "org", "connected_app": ("shop:hush",)}
     form = {"grant_type": "refresh_token", "client_id": "shop"}

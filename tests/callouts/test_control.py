@@ -57,6 +57,11 @@ def running(home: Path) -> Iterator[RunningOrg]:
         yield org
 
 
+@pytest.mark.ledger("route.GET /services/landbridge/v1/credentials", "differs", "Landbridge's own")
+@pytest.mark.ledger("route.GET /services/landbridge/v1/credentials/{name}", "differs", "Landbridge's own")
+@pytest.mark.ledger("route.PUT /services/landbridge/v1/credentials/{name}", "differs", "Landbridge's own")
+@pytest.mark.ledger("route.DELETE /services/landbridge/v1/credentials/{name}", "differs", "Landbridge's own")
+@pytest.mark.ledger("route.POST /services/landbridge/v1/credentials/{name}/test", "differs", "Landbridge's own")
 def test_a_credential_is_set_seen_tried_and_removed_and_its_secret_never_comes_back(
     running: RunningOrg, erp: str
 ) -> None:

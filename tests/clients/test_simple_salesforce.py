@@ -174,7 +174,7 @@ def test_simple_salesforce_hears_of_a_refused_record(
 
 def test_simple_salesforce_hears_of_what_is_not_there_yet(sf: Salesforce) -> None:
     with pytest.raises(SalesforceGeneralError) as caught:
-        sf.search("FIND {Rosehill}")
+        sf.restful("chatter/feeds")
 
     assert caught.value.status == 501
     assert caught.value.content[0]["errorCode"] == "FUNCTIONALITY_NOT_ENABLED"

@@ -99,6 +99,9 @@ def test_two_hundred_records_are_taken(org: RunningOrg) -> None:
     assert len({one["id"] for one in results}) == 200
 
 
+@pytest.mark.ledger(
+    "error.InvalidRecordType", "guessed", "composite.md section 4 does not say; the code of queries is used"
+)
 @ledger("collections.unknown-type", "guessed", "composite.md section 4 does not say; the code of queries is used")
 def test_a_record_must_say_a_type_that_there_is(org: RunningOrg) -> None:
     results = call(

@@ -40,6 +40,11 @@ def publish(org: FlowOrg, number: str, status: str) -> None:
     assert reply.status == 201, reply.raw
 
 
+@pytest.mark.ledger("route.GET /services/landbridge/v1/deadletters/{id}", "differs", "Landbridge's own")
+@pytest.mark.ledger("route.PUT /services/landbridge/v1/deadletters/{id}/payload", "differs", "Landbridge's own")
+@pytest.mark.ledger("route.POST /services/landbridge/v1/deadletters/{id}/dry-run", "differs", "Landbridge's own")
+@pytest.mark.ledger("route.POST /services/landbridge/v1/deadletters/replay", "differs", "Landbridge's own")
+@pytest.mark.ledger("route.POST /services/landbridge/v1/deadletters/discard", "differs", "Landbridge's own")
 def test_a_payload_is_mended_and_sent_again(tmp_path: Path, home: Path, environment: dict[str, str]) -> None:
     with flow_org(tmp_path, home, BODY, data=tmp_path / "org") as org:
         where = ("--data", tmp_path / "org")
@@ -49,6 +54,7 @@ def test_a_payload_is_mended_and_sent_again(tmp_path: Path, home: Path, environm
         publish(org, "7", "Packed")
         publish(org, "8", "Lost")
         org.finished()
+        org.noted()
 
         listed = run(environment, "dlq", "list", "--by-cause", *where)
         assert "can't be packed as Lost" in listed.stdout, listed.stderr
@@ -134,6 +140,7 @@ CHECKED = """
 """
 
 
+@pytest.mark.ledger("route.POST /services/landbridge/v1/flows/check", "differs", "Landbridge's own")
 def test_check_names_what_will_not_work_with_file_and_line(tmp_path: Path, environment: dict[str, str]) -> None:
     path = write(tmp_path / "flow.py", CHECKED)
 

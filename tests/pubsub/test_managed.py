@@ -217,6 +217,26 @@ def test_a_subscription_that_is_stopped_or_deleted(pubsub: PubSub, configure: An
 
 
 @pytest.mark.ledger(
+    "route.POST /services/data/{version}/tooling/sobjects/ManagedEventSubscription",
+    "documented",
+    "metadata.md sections 3 and 4",
+)
+@pytest.mark.ledger(
+    "route.GET /services/data/{version}/tooling/sobjects/ManagedEventSubscription/{id}",
+    "documented",
+    "metadata.md sections 3 and 4",
+)
+@pytest.mark.ledger(
+    "route.PATCH /services/data/{version}/tooling/sobjects/ManagedEventSubscription/{id}",
+    "documented",
+    "metadata.md sections 3 and 4",
+)
+@pytest.mark.ledger(
+    "route.DELETE /services/data/{version}/tooling/sobjects/ManagedEventSubscription/{id}",
+    "documented",
+    "metadata.md sections 3 and 4",
+)
+@pytest.mark.ledger(
     "tooling.managed", "documented", "Tooling API, ManagedEventSubscription; salesforce-pubsub-api-client's query"
 )
 def test_the_configuration_over_the_tooling_api(bus: RunningOrg, configure: Any) -> None:

@@ -68,6 +68,15 @@ class FlowOrg(RunningOrg):
 
         self.do(wait)
 
+    def noted(self) -> None:
+        """Write down what has settled: watermarks and the last good event, which the server does about once a second."""
+
+        async def write() -> None:
+            server = self.door.server
+            await server.db.write(server.crossing.progress.write, Unit("progress"))
+
+        self.do(write)
+
     def letters(self) -> list[dict[str, Any]]:
         """The dead letters, oldest first."""
         return self.rows(

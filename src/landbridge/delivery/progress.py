@@ -42,7 +42,7 @@ class Progress:
         """Write down what was noted."""
         touched, good = self._touched, self._good
         self._touched, self._good = set(), {}
-        tx.on_rollback(lambda: self._touched.update(touched))
+        tx.on_rollback(lambda: self._take_back(touched, good))
         for name, delivery in good.items():
             tx.run(KEEP_GOOD, (name, delivery.uuid, delivery.key, tx.stamp, delivery.body))
         for name in touched:
@@ -57,3 +57,8 @@ class Progress:
             self._subscriptions.move(
                 tx, name, done_to=max(done_to, known.done_to), oldest_open=None if oldest is None else oldest[1]
             )
+
+    def _take_back(self, touched: set[str], good: dict[str, Delivery]) -> None:
+        """What could not be written is noted still, unless something newer was noted since."""
+        self._touched |= touched
+        self._good = {**good, **self._good}
