@@ -116,6 +116,17 @@ def test_a_read_only_user_may_look_and_not_touch(tmp_path: Path, home: Path) -> 
         assert reply.status in (400, 405)
 
 
+@pytest.mark.ledger("route.GET /services/landbridge/v1/flows", "differs", "Landbridge's own")
+def test_the_flows_that_run_are_listed_with_what_waits(tmp_path: Path, home: Path, environment: dict[str, str]) -> None:
+    with flow_org(tmp_path, home, BODY, data=tmp_path / "org") as org:
+        publish(org, "7", "Lost")
+        org.finished()
+        listed = run(environment, "flow", "list", "--data", tmp_path / "org")
+
+    assert listed.returncode == 0, listed.stderr
+    assert "on_packing" in listed.stdout
+
+
 CHECKED = """
     import dataclasses
 

@@ -91,9 +91,9 @@ def run(
     with outside(seed, folder) as port:
         todo: list[dict[str, Any] | None] = list(_kills(chance, kills, points))
         todo.append(None)
-        for kill in todo:
+        for number, kill in enumerate(todo, 1):
             config.write_text(json.dumps({
-                "seed": seed, "events": events, "keys": keys, "data": str(folder / "org"), "home": str(home), "port": port,
+                "seed": seed, "events": events, "keys": keys, "share": events * number // len(todo), "data": str(folder / "org"), "home": str(home), "port": port,
                 "kill": kill, "points": str(counted), "breakage": breakage, "replay": replay and kill is None,
             }))  # fmt: skip
             process = subprocess.Popen(

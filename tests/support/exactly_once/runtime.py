@@ -3,9 +3,9 @@ The process that is killed: an org with the harness's flow, which publishes the 
 
     python -m tests.support.exactly_once.runtime CONFIG.json
 
-CONFIG: seed, events, keys, data, home, port (of the outside system), kill ("point" and "hit", or null), points (a file to
-which every crash point that is passed is counted at exit or kill), breakage, replay. It ends with code 0 when everything it was to do
-is done.
+CONFIG: seed, events, keys, share (how many of the events to publish while there is work), data, home, port (of the outside
+system), kill ("point" and "hit", or null), points (a file to which every crash point that is passed is counted at exit or kill),
+breakage, replay. It ends with code 0 when everything it was to do is done.
 """
 
 from __future__ import annotations
@@ -63,14 +63,20 @@ class Killer:
             server.switchboard.on(Switch(f"delivery.{point}", Strike(), lambda _context, point=point: self.at(point)))  # type: ignore[misc]
 
 
-async def publish(server: Server, plan: Plan) -> None:
-    """Publish what the log does not have yet, never far ahead of the deliveries."""
+async def publish(server: Server, plan: Plan, share: int) -> None:
+    """
+    Publish what the log does not have yet, never far ahead of the deliveries.
+
+    Up to the `share`-th event; more only when all of those are delivered and the process still lives. So the work lasts
+    for every kill there is to be, however fast the machine.
+    """
     access = server.crossing._parts.access
     entity = server.catalog.get("Packing_Event__e")
     assert entity is not None
     at = server.db.read_now(lambda r: r.one("SELECT count(*) FROM lb_event WHERE topic = '/event/Packing_Event__e'"))[0]  # type: ignore[index]
     while at < len(plan.published):
-        if server.db.read_now(lambda r: r.one(OPEN))[0] > AHEAD:  # type: ignore[index]
+        waiting = server.db.read_now(lambda r: r.one(OPEN))[0]  # type: ignore[index]
+        if waiting > AHEAD or (at >= share and (waiting or not server.crossing.reader.idle)):
             await asyncio.sleep(0.002)
             continue
         batch = [plan.items[index] for index in plan.published[at : at + 20]]
@@ -130,7 +136,7 @@ async def main(config: dict[str, Any]) -> None:
         killer.switch_on(server)
         await server.crossing.run(server.crossing.open(Path(__file__).with_name("flow.py")))
         await server.crossing.start()
-        await publish(server, plan)
+        await publish(server, plan, config["share"])
         while not server.crossing.reader.idle or server.db.read_now(lambda r: r.one(OPEN))[0]:  # type: ignore[index]
             await asyncio.sleep(0.005)
         if config["replay"]:
