@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import socket
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,53 @@ def test_a_bad_form_is_refused_and_nothing_stays(org: RunningOrg) -> None:
     assert code(b"--b--") == "INVALID_MULTIPART_REQUEST"
     assert org.data("GET", "/sobjects/Account/001000000000000AAA/Body").error == "NOT_FOUND"
     assert (stored(org), org.query("SELECT COUNT() FROM ContentVersion").json["totalSize"]) == (before, count)
+
+
+@pytest.mark.attack("a header smuggled in by a file's content type", "line breaks never get into a header")
+def test_a_content_type_brings_no_header_of_its_own(org: RunningOrg) -> None:
+    attachment = org.create(
+        "Attachment", ParentId=org.create("Account", Name="x"), Name="n", Body="QQ==",
+        ContentType="text/html\r\nSet-Cookie: sid=1",
+    )  # fmt: skip
+
+    reply = org.data("GET", f"/sobjects/Attachment/{attachment}/Body")
+
+    assert reply.status == 200
+    assert "set-cookie" not in reply.headers
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.attack("an upload that stops halfway", "nothing of it is kept")
+def test_an_upload_that_stops_halfway_leaves_nothing(org: RunningOrg) -> None:
+    body, kind = form({"PathOnClient": "half.bin"}, "VersionData", os.urandom(200_000))
+    before = stored(org)
+
+    with socket.create_connection(("127.0.0.1", org.port), timeout=10) as connection:
+        connection.sendall(
+            f"POST /services/data/v67.0/sobjects/ContentVersion HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+            f"Authorization: Bearer {org.ready['access_token']}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body[:100_000]
+        )
+
+    assert org.data("GET", "/limits").status == 200
+    assert stored(org) == before
+
+
+@pytest.mark.attack("a download that is left halfway", "the part in hand is let go; the org answers on")
+def test_a_download_that_is_left_halfway_harms_nobody(org: RunningOrg) -> None:
+    data = os.urandom(8 * 1024 * 1024)
+    version = upload(org, data)
+    path = f"/services/data/v67.0/sobjects/ContentVersion/{version}/VersionData"
+    ask = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {org.ready['access_token']}\r\n\r\n".encode()
+
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", org.port), timeout=10) as connection:
+            connection.sendall(ask)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+
+    assert org.request("GET", path).raw == data
+    head = org.request("HEAD", path)
+    assert (head.status, head.raw) == (200, b"")
 
 
 def test_a_body_over_the_bound_is_refused(home: Path) -> None:

@@ -79,6 +79,8 @@ def test_a_parent_is_changed_and_deleted_through_its_child(org: RunningOrg) -> N
         ("GET", "/{account}" + "/Parent" * 9, "NOT_FOUND"),
         ("GET", "/001000000000000AAA/Contacts", "NOT_FOUND"),
         ("GET", "/{account}/Contacts?fields=Nope", "INVALID_FIELD"),
+        ("GET", "/{account}/Contacts?fields=Id+FROM+User--", "INVALID_FIELD"),
+        ("GET", "/{account}/Contacts?fields=(SELECT+Id+FROM+Cases)", "INVALID_FIELD"),
         ("PATCH", "/{account}/Contacts", "METHOD_NOT_ALLOWED"),
         ("DELETE", "/{account}/Contacts", "METHOD_NOT_ALLOWED"),
     ],

@@ -80,7 +80,7 @@ def limits(call: Call) -> Beside:
     ]
 
     def answer(reader: Reader) -> Reply:
-        rows = sum(count_rows(reader, entity) for entity in entities)
+        rows = sum(_about(reader, entity) for entity in entities)
         sets = server.catalog.get("PermissionSet")
         used = {
             "FileStorageMB": records.blobs.stored(reader) // _MB,
@@ -90,6 +90,12 @@ def limits(call: Call) -> Beside:
         return json_reply(server.limits.report(call.version, used))
 
     return Beside(answer)
+
+
+def _about(reader: Reader, entity: Entity) -> int:
+    """How many rows a table has, deleted ones too: what an index counts without looking at them."""
+    row = reader.one(f"SELECT count(*) FROM {quote(entity.name)}")
+    return 0 if row is None else int(row[0])
 
 
 def record_count(call: Call) -> Beside:

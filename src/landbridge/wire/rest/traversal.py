@@ -9,11 +9,12 @@ Source: `rest.md` section 2; guide page "Traverse Relationships with Friendly UR
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from landbridge import ids
 from landbridge.access import Access
-from landbridge.errors import MethodNotAllowed, NotFound
+from landbridge.errors import MethodNotAllowed, NoSuchColumn, NotFound
 from landbridge.ids import RecordId
 from landbridge.schema.catalog import Catalog, Child, Entity
 from landbridge.schema.model import Field
@@ -26,6 +27,7 @@ from landbridge.wire.rest.passwords import is_password
 from landbridge.wire.rest.query import answer_query
 from landbridge.wire.rest.rows import check_conditions, entity_of, names, refuse_id, row
 
+_FIELD = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*", re.ASCII)
 DEEPEST = 5
 """Relationships of one path; SOQL's own bound for parents."""
 
@@ -124,6 +126,9 @@ def show(call: Call, path: list[str]) -> Reply | Beside:
     owner = call.server.catalog.get(place.children.sobject)
     assert owner is not None
     wanted = names(call.request.query().get("fields", ""))
+    for name in wanted or ():
+        if _FIELD.fullmatch(name) is None:  # a path of names and no more of SOQL than that
+            raise NoSuchColumn(name[:80], owner.name)
     shown = wanted or tuple(f.name for f in owner.fields if call.access.readable(owner.name, f.name))
     link = place.children.field.name
     return answer_query(call, f"SELECT {', '.join(shown)} FROM {owner.name} WHERE {link} = '{place.record_id}'")
