@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from landbridge.storage import Unit
 from tests.support.browser import CALLBACK, VERIFIER, Browser, sent_back, token
 from tests.support.running import Reply, RunningOrg
 
@@ -468,7 +469,8 @@ def test_an_expired_session_is_answered_as_recorded(org: RunningOrg, shared: Pat
 
 @ledger("auth.instance-url", "documented", "auth.md section 1: login hosts answer with the My Domain")
 def test_a_login_host_answers_with_the_orgs_own_url(shop: RunningOrg) -> None:
-    form = urlencode({"grant_type": "client_credentials", "client_id": "shop", "client_secret": "hush"}).encode()
+    who = {"username": shop.ready["username"], "password": "right", "client_id": "shop", "client_secret": "hush"}
+    form = urlencode({"grant_type": "password", **who}).encode()
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Host": "login.salesforce.com",
@@ -479,3 +481,36 @@ def test_a_login_host_answers_with_the_orgs_own_url(shop: RunningOrg) -> None:
 
     assert reply["instance_url"] == "https://landbridge.my.salesforce.com"
     assert reply["id"].startswith("https://login.salesforce.com/id/00D")
+    identity = through(
+        shop, "login.salesforce.com", reply["id"].partition(".com")[2] + f"?oauth_token={reply['access_token']}"
+    )
+    assert identity.json["id"] == reply["id"]
+    assert identity.json["urls"]["custom_domain"] == reply["instance_url"]
+
+
+@ledger("auth.client-credentials-host", "documented", "auth.md section 1; the text is guessed")
+def test_client_credentials_need_the_orgs_own_host(shop: RunningOrg) -> None:
+    def ask(host: str) -> Reply:
+        form = urlencode({"grant_type": "client_credentials", "client_id": "shop", "client_secret": "hush"}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Host": host, "X-Forwarded-Proto": "https"}
+        return shop.request("POST", "/services/oauth2/token", form, token=None, headers=headers)
+
+    assert ask("login.salesforce.com").json["error_description"] == "request not supported on this domain"
+    assert ask("acme.my.salesforce.com").json["instance_url"] == "https://acme.my.salesforce.com"
+
+
+def test_expired_sessions_take_no_memory(shop: RunningOrg) -> None:
+    sessions = shop.door.server.sessions
+    for _ in range(3):
+        token(shop, grant_type="client_credentials", client_id="shop", client_secret="hush")
+    held = len(sessions.live())
+    shop.door.server.clock.jump(timedelta(hours=3))
+
+    async def flush() -> None:
+        await shop.door.server.db.write(sessions.flush, Unit("test"))
+
+    assert sessions.unflushed
+    shop.do(flush)
+
+    assert (held > 3, len(sessions._live)) == (True, 0)
+    assert not sessions.unflushed

@@ -180,6 +180,8 @@ class Grants:
 
     async def _client_credentials(self, request: TokenRequest) -> dict[str, Any]:
         app = await self.app(request)
+        if request.base_url in LOGIN_HOSTS:
+            raise OAuthError("invalid_grant", "request not supported on this domain")
         if app.run_as is None:
             raise OAuthError("invalid_grant", "no client credentials user enabled")
         granted = _Granted(app, app.run_as, _without_refresh(app))

@@ -232,12 +232,19 @@ class Sessions:
 
     @property
     def unflushed(self) -> bool:
-        """Whether some `last_used` lags by more than a minute."""
-        return any(session.last_used - session.kept > FLUSH_AFTER for session in self._live.values())
+        """Whether some `last_used` lags by more than a minute, or a session has expired."""
+        before = self._clock.epoch() - self._timeout
+        return any(
+            session.last_used - session.kept > FLUSH_AFTER or session.last_used <= before
+            for session in self._live.values()
+        )
 
     def flush(self, tx: Tx) -> None:
         """Keep `last_used`, forget expired sessions."""
-        tx.run(EXPIRE, (self._clock.epoch() - self._timeout,))
+        before = self._clock.epoch() - self._timeout
+        tx.run(EXPIRE, (before,))
+        for digest in [session.hash for session in self._live.values() if session.last_used <= before]:
+            del self._live[digest]  # whatever becomes of the unit: an expired session is none
         for session in list(self._live.values()):
             if session.last_used - session.kept > FLUSH_AFTER:
                 tx.run(USED, (session.last_used, session.hash))

@@ -36,9 +36,10 @@ def identity(call: Call) -> Reply:
     if org_id != call.server.org.org_id or wanted != user_id:
         return Reply(403, b"Wrong_Org", b"text/html;charset=UTF-8")
     user = users.find(call.reader, user_id)
-    base = call.request.base_url
+    base = call.request.instance_url
     return json_reply({
-        "id": f"{base}/id/{org_id}/{user_id}", "asserted_user": True, "user_id": user_id, "organization_id": org_id,
+        "id": f"{call.request.base_url}/id/{org_id}/{user_id}", "asserted_user": True, "user_id": user_id,
+        "organization_id": org_id,
         "username": user.username, "nick_name": user.nickname, "display_name": user.name, "email": user.email,
         "email_verified": True, "first_name": user.first_name, "last_name": user.last_name, "timezone": user.time_zone,
         "photos": _photos(base), "addr_street": user.street, "addr_city": user.city,
@@ -57,10 +58,10 @@ def userinfo(call: Call) -> Reply:
     if user_id is None:
         return _bad_token()
     user = users.find(call.reader, user_id)
-    base = call.request.base_url
+    base = call.request.instance_url
     photos = _photos(base)
     return json_reply({
-        "sub": f"{base}/id/{call.server.org.org_id}/{user_id}", "user_id": user_id,
+        "sub": f"{call.request.base_url}/id/{call.server.org.org_id}/{user_id}", "user_id": user_id,
         "organization_id": call.server.org.org_id, "preferred_username": user.username, "nickname": user.nickname,
         "name": user.name, "email": user.email, "email_verified": True, "given_name": user.first_name,
         "family_name": user.last_name, "zoneinfo": user.time_zone, "photos": photos, "profile": f"{base}/{user_id}",
@@ -87,7 +88,7 @@ def _photos(base: str) -> dict[str, str]:
 
 
 def _urls(call: Call, user_id: str) -> dict[str, str]:
-    base, org = call.request.base_url, call.server.org.org_id[:15]
+    base, org = call.request.instance_url, call.server.org.org_id[:15]
     urls = {name: base + path.replace("ORG", org).replace("USER", user_id) for name, path in _URLS.items()}
     return {**urls, "custom_domain": base}
 
