@@ -18,6 +18,7 @@ from landbridge.callouts import mask, request
 from landbridge.chance import Chance
 from landbridge.errors import LandbridgeError
 from landbridge.server import Server
+from landbridge.storage import Unit
 from tests.callouts.conftest import Org
 from tests.support.outside import Answer, Got, answer, outside
 from tests.support.tokens import TokenServer, key_pair
@@ -200,6 +201,33 @@ def test_a_key_from_the_settings_leaves_no_file(tmp_path: Path) -> None:
     for bad in ("", "short", "!" * 44):
         with pytest.raises(LandbridgeError, match="no key of Landbridge"):
             Seal(tmp_path, Chance(), bad).close("secret")
+
+
+async def test_a_secret_written_into_a_header_is_sealed_all_the_same(tmp_path: Path, home: Path) -> None:
+    server = await Server.open(Settings(data=tmp_path / "org", home=home))
+    org = Org(server)
+    source: dict[str, Any] = {"name": "FromSource", "headers": [["X-Api-Key", "literal-of-source"]]}
+    async with outside() as erp:
+        await org.credential(
+            "ERP", erp.url, headers=[["Authorization", "Bearer literal-by-hand"], ["X-Plain", "shown"]]
+        )
+        await server.db.write(
+            lambda tx: org.callouts.store.take_source(tx, [{**source, "url": erp.url}], server.org.admin_id),
+            Unit("test"),
+        )
+        for name in ("ERP", "FromSource"):
+            await org.callouts.send(request(name, "GET", "/"), org.callouts.run())
+        rows = await org.log()
+    shown = repr(org.callouts.store.all())
+    await server.close()
+
+    assert erp.got[0].headers["authorization"] == "Bearer literal-by-hand"
+    assert erp.got[1].headers["x-api-key"] == "literal-of-source"
+    database = b"".join(file.read_bytes() for file in (tmp_path / "org").glob("org.sqlite*"))
+    for literal in ("literal-by-hand", "literal-of-source"):
+        assert literal not in shown + repr(rows)
+        assert literal.encode() not in database
+    assert "shown" in shown
 
 
 async def test_with_another_key_the_secrets_stay_closed_and_the_error_says_so(tmp_path: Path, home: Path) -> None:

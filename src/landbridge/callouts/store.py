@@ -7,14 +7,18 @@ replaces its own layer alone, so secrets and settings survive a deploy.
 
 from __future__ import annotations
 
+import hmac
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from landbridge.auth.seal import Seal
+from landbridge.callouts import mask
 from landbridge.callouts.credential import Auth, Credential, InvalidCredential, make
 from landbridge.callouts.model import UnknownCredential
+from landbridge.errors import LandbridgeError
 from landbridge.schema.numbers import Numbers
 from landbridge.storage import Reader, Tx
 
@@ -105,6 +109,8 @@ class Credentials:
         """
         known = self.find(name)
         own = {} if known is None else dict(known.own)
+        changes, literal = sealable(changes)
+        secrets = {**literal, **secrets}
         for key, value in changes.items():
             before = own.pop(key, None)
             if key == "breaker" and isinstance(before, dict) and isinstance(value, dict):
@@ -124,12 +130,21 @@ class Credentials:
     def take_source(self, tx: Tx, definitions: Iterable[Mapping[str, Any]], user_id: str) -> None:
         """Take what a source defines (plain values with a `name`); what did not change is left alone."""
         for definition in definitions:
-            values = {key: value for key, value in definition.items() if key != "name"}
+            values, literal = sealable({key: value for key, value in definition.items() if key != "name"})
             name = str(definition["name"])
             known = self.find(name)
-            if known is None or known.source != values:
-                own, sealed = ({}, {}) if known is None else (known.own, known.sealed)
+            own, sealed = ({}, {}) if known is None else (known.own, dict(known.sealed))
+            for key, secret in literal.items():
+                if not self._is_sealed(sealed.get(key), secret):
+                    sealed[key] = self._seal.close(secret)
+            if known is None or known.source != values or known.sealed != sealed:
                 self._keep(tx, name, values, own, sealed, user_id, strict=False)
+
+    def _is_sealed(self, sealed: str | None, secret: str) -> bool:
+        try:
+            return sealed is not None and hmac.compare_digest(self._seal.open(sealed).encode(), secret.encode())
+        except LandbridgeError:
+            return False  # sealed with another key: it is sealed anew
 
     def remove(self, tx: Tx, name: str) -> None:
         """Forget a credential and its secrets. Raises UnknownCredential."""
@@ -165,6 +180,29 @@ class Credentials:
         else:
             self._known[name.lower()] = known
         self._changed(name)
+
+
+def sealable(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """
+    Settings in which no header holds a secret as it is, and the secrets that were taken out of them.
+
+    A header that is called like a secret and names none (`Authorization: Bearer abc`) was written by someone who did not know
+    better, in a source file or on a command line; it is sealed all the same.
+    """
+    secrets: dict[str, str] = {}
+    headers = settings.get("headers")
+    if not isinstance(headers, (list, tuple)):
+        return dict(settings), secrets
+    kept: list[Any] = []
+    for header in headers:
+        if isinstance(header, (list, tuple)) and len(header) == 2 and all(isinstance(part, str) for part in header):
+            name, value = header
+            if value and mask.is_secret(name) and "{!" not in value:
+                secret = "header_" + re.sub(r"\W", "_", name)
+                secrets[secret] = value
+                header = [name, f"{{!{secret}}}"]
+        kept.append(header)
+    return {**settings, "headers": kept}, secrets
 
 
 def _known(
