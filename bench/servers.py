@@ -94,6 +94,21 @@ def compiled() -> dict[str, str]:
 def ours(folder: Path, *options: str, memory: bool = False, source: Path | None = None) -> Iterator[Running]:
     """`landbridge serve`, durable unless `memory`; authentication and validation on, as always."""
     ready = folder / "ready.json"
+    with spawned(folder, *options, memory=memory, source=source) as process:
+        while not ready.exists():
+            if process.poll() is not None:
+                raise RuntimeError(process.stderr.read().decode() if process.stderr else "")
+            time.sleep(0.002)
+        found = json.loads(ready.read_text())
+        yield Running(int(found["url"].rpartition(":")[2]), process, found)
+
+
+@contextmanager
+def spawned(
+    folder: Path, *options: object, memory: bool = False, source: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The same, not yet answering; its ready file is `ready.json` of the folder."""
+    ready = folder / "ready.json"
     place = ["--memory"] if memory else ["--data", str(folder / "org")]
     more = ["--source", str(source)] if source is not None else []
     environment = {
@@ -103,16 +118,12 @@ def ours(folder: Path, *options: str, memory: bool = False, source: Path | None 
         "LANDBRIDGE_HOURLY_PUBLISHED_EVENTS": "1000000000",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "landbridge", "serve", "--port", "0", "--ready-file", str(ready), *place, *more, *options],
+        [sys.executable, "-m", "landbridge", "serve", "--port", "0", "--ready-file", str(ready), *place, *more,
+         *map(str, options)],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     with stopped(process):
-        while not ready.exists():
-            if process.poll() is not None:
-                raise RuntimeError(process.stderr.read().decode() if process.stderr else "")
-            time.sleep(0.002)
-        found = json.loads(ready.read_text())
-        yield Running(int(found["url"].rpartition(":")[2]), process, found)
+        yield process
 
 
 @contextmanager

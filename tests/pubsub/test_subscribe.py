@@ -334,6 +334,23 @@ def named(schema: dict[str, Any], bitmaps: list[str]) -> list[str]:
     return found
 
 
+def test_the_channel_of_all_changes(pubsub: PubSub, bus: RunningOrg) -> None:
+    with pubsub.subscribe("/data/ChangeEvents", 10) as stream:
+        subscribed(bus)
+        made = [
+            bus.create("Account", Name="A"),
+            bus.create("Contact", LastName="C"),
+            bus.create("Case", Subject="none"),
+        ]
+        made.append(bus.create("Account", Name="B"))
+
+        found = [(pubsub.decode(event)["ChangeEventHeader"], event.event.schema_id) for event in stream.events(3)]
+
+    assert [header["recordIds"][0] for header, _ in found] == [made[0], made[1], made[3]]  # nobody selected Case
+    assert [header["entityName"] for header, _ in found] == ["Account", "Contact", "Account"]
+    assert found[0][1] == found[2][1] != found[1][1]
+
+
 def test_a_change_with_its_bitmaps(pubsub: PubSub, bus: RunningOrg) -> None:
     contact = bus.create("Contact", LastName="Before", Phone="1")
     with pubsub.subscribe("/data/ContactChangeEvent", 10) as stream:

@@ -44,8 +44,9 @@ class ManagedStream:
         self._waiting: Commit | None = None
         self._unlisten = server.managed.listen(self._configured)
 
-    async def take(self, request: ManagedFetchRequest) -> None:
-        """Act on a request. Raises Refused."""
+    async def take(self, raw: bytes) -> None:
+        """Act on a request. Raises Refused, DecodeError."""
+        request = ManagedFetchRequest.FromString(raw)
         named = self._state.request(request, self._server.clock.epoch())
         if named is not None:
             await self._begin(named)

@@ -98,9 +98,7 @@ class PublishStream:
         self._failed = error
         self._wake.set()
 
-    async def converse(
-        self, requests: AsyncIterator[PublishRequest], write: Callable[[bytes], Awaitable[None]]
-    ) -> None:
+    async def converse(self, requests: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]) -> None:
         """Publish what comes until the client has no more. Raises Refused."""
         try:
             while (request := await self._next(requests)) is not None:
@@ -113,8 +111,11 @@ class PublishStream:
         finally:
             self._wake.close()
 
-    async def _next(self, requests: AsyncIterator[PublishRequest]) -> PublishRequest | None:
-        """The next request; None when there are no more. Raises Refused when it takes too long or the session has ended."""
+    async def _next(self, requests: AsyncIterator[bytes]) -> PublishRequest | None:
+        """The next request; None when there are no more.
+
+        Raises Refused when it takes too long or the session has ended, and DecodeError.
+        """
         reading = asyncio.ensure_future(anext(requests, None))
         reading.add_done_callback(lambda _: self._wake.set())
         try:
@@ -126,7 +127,8 @@ class PublishStream:
                 if ends <= now:
                     raise Refused("service.auth.error")
                 if reading.done():
-                    return reading.result()
+                    raw = reading.result()
+                    return None if raw is None else PublishRequest.FromString(raw)
                 due = self._state.due()
                 if due <= now:
                     raise Refused("publish.stream.sweeper.timeout", seconds=int(PUBLISH_IDLE))

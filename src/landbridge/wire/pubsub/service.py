@@ -38,7 +38,7 @@ MOST_STREAMS = 2_000
 """Open streams of one org. The platform's number is not published; ours bounds memory."""
 
 Context = Any  # grpc.aio.ServicerContext, generic in types that bytes in and bytes out make void
-Requests = AsyncIterator[Any]
+Requests = AsyncIterator[bytes]
 
 
 class Call:
@@ -76,10 +76,10 @@ class Service:
         return grpc.method_handlers_generic_handler(SERVICE, {
             "GetTopic": unary(self._unary(self._get_topic, pb.TopicRequest)),
             "GetSchema": unary(self._unary(self._get_schema, pb.SchemaRequest)),
-            "ManagedSubscribe": stream(self._streaming(self._managed, pb.ManagedFetchRequest)),
+            "ManagedSubscribe": stream(self._streaming(self._managed)),
             "Publish": unary(self._unary(self._publish, pb.PublishRequest)),
-            "PublishStream": stream(self._streaming(self._publish_stream, pb.PublishRequest)),
-            "Subscribe": stream(self._streaming(self._subscribe, pb.FetchRequest)),
+            "PublishStream": stream(self._streaming(self._publish_stream)),
+            "Subscribe": stream(self._streaming(self._subscribe)),
         })  # fmt: skip
 
     # --- how every call begins and ends --------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class Service:
         return run
 
     def _streaming(
-        self, work: Callable[[Call, Requests, Context], Awaitable[None]], kind: type[Message]
+        self, work: Callable[[Call, Requests, Context], Awaitable[None]]
     ) -> Callable[[Requests, Context], Awaitable[None]]:
         async def run(requests: Requests, context: Context) -> None:
             rpc_id = self._server.chance.uuid()
@@ -107,7 +107,7 @@ class Service:
             try:
                 if self._streams > MOST_STREAMS:
                     raise Refused("concurrent.client.limit.exceeded", limit=MOST_STREAMS)
-                await work(await self._open(rpc_id, context), _parsed(requests, kind), context)
+                await work(await self._open(rpc_id, context), requests, context)
             except Exception as error:
                 await self._abort(context, error, rpc_id)
             finally:
@@ -191,7 +191,8 @@ class Service:
             self._server, self._log, self._frames, state.flow, call.session, call.rpc_id, context.write
         )
 
-        async def take(request: eventbus_pb2.FetchRequest) -> None:
+        async def take(raw: bytes) -> None:
+            request = eventbus_pb2.FetchRequest.FromString(raw)
             start = state.request(request, clock.epoch())
             if start is not None:
                 subscriber.begin(self._topic(start.topic), start.replay)
@@ -231,8 +232,3 @@ class Service:
             yield
         finally:
             self._open_streams.discard(stream)
-
-
-async def _parsed(requests: Requests, kind: type[Message]) -> Requests:
-    async for request in requests:
-        yield kind.FromString(request)

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from landbridge.events.log import ReplayIdInvalid
 from landbridge.wire.pubsub.frames import Frames, field, tail
@@ -106,7 +106,7 @@ class Subscriber:
 
     # --- the two tasks -------------------------------------------------------------------------------------------
 
-    async def converse(self, requests: AsyncIterator[Any], take: Callable[[Any], Awaitable[None]]) -> None:
+    async def converse(self, requests: AsyncIterator[bytes], take: Callable[[bytes], Awaitable[None]]) -> None:
         """Hand each request to `take` and send, until the client wants no more. Raises Refused, and what `take` raises."""
         reading = asyncio.get_running_loop().create_task(self._read(requests, take))
         try:
@@ -116,7 +116,7 @@ class Subscriber:
             self._close()
             await asyncio.gather(reading, return_exceptions=True)
 
-    async def _read(self, requests: AsyncIterator[Any], take: Callable[[Any], Awaitable[None]]) -> None:
+    async def _read(self, requests: AsyncIterator[bytes], take: Callable[[bytes], Awaitable[None]]) -> None:
         try:
             async for request in requests:
                 await take(request)
