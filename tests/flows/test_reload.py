@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.support.flows import FlowOrg, flow_org, write
+from landbridge.events.retention import Retention
+from tests.support.flows import SHOP, FlowOrg, flow_org, write
+from tests.support.running import RunningOrg
 
 BODY = """
     @flow.on("/data/AccountChangeEvent", key="recordId")
@@ -52,6 +55,33 @@ def test_a_changed_file_takes_over_and_a_broken_one_does_not(
         until(org, version)
         org.create("Account", Name="d")
         assert names(org) == ["one", "two", "two", "three"]
+
+
+def test_a_flow_that_was_away_for_too_long_goes_on_and_says_what_it_missed(
+    tmp_path: Path, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "org"
+    with flow_org(tmp_path, home, BODY.format("x"), data=data) as org:
+        org.create("Account", Name="seen")
+        assert names(org) == ["x"]
+    token = "00D-preshared!does-not-expire-when-a-test-jumps"
+    with RunningOrg(home=home, data=data, source=(SHOP,), capture=("Account",), access_token=token) as away:
+        away.create("Account", Name="never seen")
+
+        async def four_days_later() -> None:
+            server = away.door.server
+            server.clock.jump(timedelta(hours=96))
+            assert await Retention(server.db, server.events, server.clock).sweep() >= 1
+
+        away.do(four_days_later)
+        away.create("Account", Name="kept")
+    with FlowOrg(tmp_path / "flow.py", home=home, data=data) as org:
+        org.create("Account", Name="new")
+        assert names(org)[-1:] == ["x"]
+        (row,) = org.rows("SELECT LastError FROM EventBusSubscriber WHERE Name = 'test/on_account'")
+
+    assert "were no longer kept" in row["LastError"]
+    assert "were no longer kept" in caplog.text
 
 
 def test_a_flow_goes_on_where_it_stopped(tmp_path: Path, home: Path) -> None:

@@ -10,10 +10,24 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import landbridge
-from landbridge import Door, Server, Settings
+from landbridge import (
+    Attempt,
+    CalloutFailed,
+    ChangeEvent,
+    Door,
+    Flow,
+    GiveUp,
+    Org,
+    Retry,
+    RetryLater,
+    Server,
+    Settings,
+    Transaction,
+)  # fmt: skip
 from landbridge.chance import Chance
 from landbridge.client import Answer, OrgError, RestClient
 from landbridge.clock import Clock
+from landbridge.flows.local import LocalOrg, LocalTransaction
 
 settings = Settings(data=Path("org"), source=(Path("force-app"),), seed=(Path("plan.json"),), port=0, durability="full")
 assert_type(settings.data, Path | None)
@@ -54,3 +68,39 @@ def a_client_of_any_org() -> None:
         else:
             assert_type(answer, Answer)
             assert_type(answer.status, int)
+
+
+# --- a flow, as its author writes it -----------------------------------------------------------------------------
+
+flow = Flow("typed")
+erp = flow.credential("ERP")
+
+
+@flow.on(
+    "/data/AccountChangeEvent", key="recordId", retry=Retry(attempts=3, first=1.0), on_failure="skip", start="earliest"
+)
+async def a_handler(change: ChangeEvent, org: Org, attempt: Attempt) -> None:
+    assert_type(change.record_id, str)
+    assert_type(change.values, dict[str, Any])
+    assert_type(attempt.idempotency_key, str)
+    assert_type(await org.insert("Contact", {"LastName": "x"}), str)
+    assert_type(await org.query("SELECT Id FROM Contact WHERE LastName = :name", name="x"), list[dict[str, Any]])
+    async with org.transaction() as tx:
+        assert_type(tx, Transaction)
+        await tx.upsert("Contact", "Ext__c", "1", {"LastName": "x"})
+    try:
+        answer = await erp.put("/x", json={}, idempotency_key=change.uuid)
+        assert_type(answer.status, int)
+    except CalloutFailed as error:
+        raise RetryLater(60.0) from error
+    await erp.later.put("/y", json={})
+    raise GiveUp("no use")
+
+
+@flow.every(minutes=15)
+async def a_schedule(org: Org) -> None:
+    await org.publish("Order__e", {"Status__c": "x"})
+
+
+def the_org_of_a_server_is_an_org(org: LocalOrg, tx: LocalTransaction) -> tuple[Org, Transaction]:
+    return org, tx

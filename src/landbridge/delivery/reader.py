@@ -17,7 +17,7 @@ import msgspec
 from landbridge.clock import Clock
 from landbridge.delivery.model import Draft
 from landbridge.delivery.queue import Queue
-from landbridge.events import Event, EventLog, Subscriptions, Topic
+from landbridge.events import Event, EventLog, ReplayIdInvalid, Subscriptions, Topic
 from landbridge.faults import Switchboard
 from landbridge.storage import Database, Tx, Unit
 
@@ -109,7 +109,10 @@ class Reader:
     async def _step(self, reading: Reading) -> bool:
         """Take one batch. Whether there may be more."""
         name, after = reading.name, self._read_to[reading.name]
-        events, upto = self._log.scan(reading.topic, after, BATCH)
+        try:
+            events, upto = self._log.scan(reading.topic, after, BATCH)
+        except ReplayIdInvalid:
+            return await self._go_on_after_the_gap(reading, after)
         if upto == after:
             return False
         if not events:
@@ -139,6 +142,27 @@ class Reader:
             self._read_to[name] = upto
         self._enqueued(name)
         return upto < self._log.tip()
+
+    async def _go_on_after_the_gap(self, reading: Reading, after: int) -> bool:
+        """
+        What this subscription had not read is gone by retention: it was away for longer than events are kept.
+
+        Standing still would lose more, so it goes on with what there is; that it has missed something stays visible.
+        """
+        earliest = self._log.start(reading.topic, replay=-2)
+        text = (
+            f"events of {reading.topic.name} after replay id {after} up to {earliest} were no longer kept when this flow came "
+            "back: compare what they were about with the target"
+        )
+        log.error("%s: %s", reading.name, text)
+
+        def move(tx: Tx) -> None:
+            self._subscriptions.move(tx, reading.name, read_to=earliest)
+            self._subscriptions.set_state(tx, reading.name, "Running", error=text)
+
+        await self._db.write(move, Unit("gap", origin="delivery"))
+        self._read_to[reading.name] = earliest
+        return True
 
     def _point(self, point: str, subscription: str) -> None:
         strike = self._switchboard.strike(f"delivery.{point}", {"subscription": subscription})

@@ -9,8 +9,11 @@ the database (uniqueness, references) is checked at the commit, and fails the at
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 Record = dict[str, Any]
@@ -150,14 +153,12 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\
 
 def literal(value: Any) -> str:
     """A Python value as a SOQL literal. Raises ValueError for a type that has none."""
-    from datetime import date, datetime
-
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
+    if isinstance(value, (int, float, Decimal)) and math.isfinite(value):
+        return str(value)
     if isinstance(value, str):
         return f"'{value.translate(_ESCAPES)}'"
     if isinstance(value, datetime):
@@ -166,6 +167,6 @@ def literal(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Sequence | set | frozenset):
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray | memoryview):
         return f"({', '.join(literal(one) for one in value)})"
     raise ValueError(f"SOQL has no literal for a {type(value).__name__}")

@@ -32,7 +32,7 @@ class Plan:
 
     @classmethod
     def make(cls, seed: int, events: int, keys: int) -> Plan:
-        """One event in forty is poison, one in fifty is published twice with its uuid."""
+        """One event in 25 is poison, one in fifty is published twice with its uuid."""
         chance = random.Random(f"plan {seed}")
         counts: dict[str, int] = {}
         items, published = [], []
@@ -40,7 +40,7 @@ class Plan:
             key = f"key-{chance.randrange(keys)}"
             counts[key] = counts.get(key, 0) + 1
             uuid = str(UUID(int=chance.getrandbits(128), version=4))
-            items.append(Item(uuid, key, counts[key], poison=index % 40 == 20))
+            items.append(Item(uuid, key, counts[key], poison=index % 25 == 12))
             published.append(index)
             if chance.random() < 0.02:
                 published.append(published[max(0, len(published) - 1 - chance.randrange(5))])
