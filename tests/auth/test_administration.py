@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,14 @@ def test_the_commands_work_on_a_folder_that_nobody_owns(home: Path, tmp_path: Pa
     with RunningOrg(home=home, data=tmp_path / "org", connected_app=("shop:hush",)) as org:
         assert log_in(org, "bo@example.com", value(out, "password")).status == 200
     assert "bo@example.com" in run(home, "user", "list", "--data", tmp_path / "org")[1]
+
+
+def test_the_commands_outlive_the_servers_first_session(home: Path, tmp_path: Path) -> None:
+    with RunningOrg(home=home, data=tmp_path / "org", connected_app=("shop:hush",)) as org:
+        org.door.server.clock.jump(timedelta(days=3))
+        assert not works(org, org.ready["access_token"])
+
+        code, out = run(home, "user", "list", "--format", "json", "--data", tmp_path / "org")
+
+        assert code == 0, out
+        assert org.ready["username"] in {row["username"] for row in json.loads(out)}

@@ -76,7 +76,9 @@ def known(folder: Path) -> dict[str, Any]:
 
 
 def _client(known: dict[str, Any]) -> RestClient:
-    return RestClient(known["url"], known["access_token"])
+    names = ("client_id", "client_secret", "refresh_token")
+    renew = {"grant_type": "refresh_token", **{name: str(known[name]) for name in names}}
+    return RestClient(known["url"], known["access_token"], renew=renew)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,18 @@ class RestClient:
     """
     One org at `url` (scheme and host) with an access token. Use it as a context manager.
 
-    `ca_file` is trusted besides the system's authorities. Raises OrgError for what the org refuses, ConnectionError
+    `ca_file` is trusted besides the system's authorities. `renew` is the form of a refresh grant, for a token that has ended
+    (an org's clock may jump). Raises OrgError for what the org refuses, ConnectionError
     (OSError) when it can't be reached.
     """
 
-    def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, ca_file: Path | None = None, *, renew: Mapping[str, str] | None = None
+    ) -> None:
         self._connection = connect(url, ca_file, TIMEOUT)
         self.url = url
         self.token = token
+        self._renew = renew
         self.ca_file = ca_file
 
     def __enter__(self) -> RestClient:
@@ -69,10 +73,23 @@ class RestClient:
         self._connection.request(method, path, data, headers)
         response = self._connection.getresponse()
         text = response.read()
+        if response.status == 401 and self._renew is not None:
+            self.token, self._renew = self._renewed(self._renew), None
+            return self.call(method, path, body)
         parsed = json.loads(text) if text else None
         if response.status >= 300:
             raise _error(response.status, parsed)
         return Answer(response.status, parsed)
+
+    def _renewed(self, form: Mapping[str, str]) -> str:
+        """A new access token for the refresh token in `form`."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        self._connection.request("POST", "/services/oauth2/token", urlencode(form), headers)
+        response = self._connection.getresponse()
+        parsed = json.loads(response.read())
+        if response.status >= 300:
+            raise _error(response.status, parsed)
+        return str(parsed["access_token"])
 
     def query(self, soql: str, *, all_rows: bool = False) -> Iterator[dict[str, Any]]:
         """The pages of a query as the org answers them, one after the other."""
