@@ -97,7 +97,13 @@ def test_tail_says_what_is_wrong(run: Run) -> None:
 def test_tail_goes_on_after_the_org_was_restarted(
     environment: dict[str, str], home: Path, source: Path, tmp_path: Path
 ) -> None:
-    settings: dict[str, Any] = {"home": home, "data": tmp_path / "org", "access_token": "a-token-for-tests"}
+    settings: dict[str, Any] = {
+        "home": home,
+        "data": tmp_path / "org",
+        "access_token": "a-token-for-tests",
+        "pubsub_port": 0,
+        "pubsub_tls_port": 0,
+    }
     with RunningOrg(**settings, source=(source,)) as org:
         port = org.port
         tail = subprocess.Popen(

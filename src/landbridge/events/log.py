@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from landbridge.access import Access
 from landbridge.clock import Clock
 from landbridge.errors import Unsupported
 from landbridge.events.channels import Channels
@@ -33,6 +34,7 @@ from landbridge.events.payload import Form
 from landbridge.events.ring import Ring, after
 from landbridge.events.schemas import Schemas
 from landbridge.events.topics import Predicate, Topic, Topics
+from landbridge.events.visibility import visible
 from landbridge.schema import Catalog
 from landbridge.schema.catalog import Entity
 from landbridge.storage import Database, Reader, Tx
@@ -415,6 +417,12 @@ class SQLEventLog:
 
     def avro(self, event: Event) -> bytes:
         return self._avro.of(event, lambda one: self.form(one.schema_id).avro(one))
+
+    def visible(self, event: Event, access: Access) -> Event:
+        """The event as this user may see it: `avro` and `json` of what is not the same event are not to be shared."""
+        if event.header is None or not access.hidden:
+            return event
+        return visible(event, access, self.schemas.shape(event.header.entity_name).columns)
 
     def json(self, event: Event) -> bytes:
         return self._json.of(event, lambda one: self.form(one.schema_id).json(one))

@@ -59,6 +59,7 @@ class Service:
         self._log = server.events
         # Not the log's own cache: frames hold the same bytes, bounded by their size.
         self._frames = Frames(lambda event: self._log.form(event.schema_id).avro(event))
+        self._frames_of: dict[str, Frames] = {}
         self._streams = 0
         self._managed_now: set[str] = set()
         self._open_streams: set[Subscriber | PublishStream] = set()
@@ -182,13 +183,32 @@ class Service:
             schema_json=found.decode(), schema_id=request.schema_id, rpc_id=call.rpc_id
         ).SerializeToString()
 
+    def _frames_for(self, session: Session) -> Frames:
+        """Everybody's bytes, or those of all who have the same fields hidden from them."""
+        access = session.access
+        if not access.hidden:
+            return self._frames
+        frames = self._frames_of.get(access.fingerprint)
+        if frames is None:
+            log = self._log
+            frames = self._frames_of[access.fingerprint] = Frames(
+                lambda event: log.form(event.schema_id).avro(log.visible(event, access))
+            )
+        return frames
+
     # --- subscribing ---------------------------------------------------------------------------------------------
 
     async def _subscribe(self, call: Call, requests: Requests, context: Context) -> None:
         clock = self._server.clock
         state = Subscribing(clock.epoch())
         subscriber = Subscriber(
-            self._server, self._log, self._frames, state.flow, call.session, call.rpc_id, context.write
+            self._server,
+            self._log,
+            self._frames_for(call.session),
+            state.flow,
+            call.session,
+            call.rpc_id,
+            context.write,
         )
 
         async def take(raw: bytes) -> None:
@@ -207,7 +227,13 @@ class Service:
     async def _managed(self, call: Call, requests: Requests, context: Context) -> None:
         state = Managing(self._server.clock.epoch())
         subscriber = Subscriber(
-            self._server, self._log, self._frames, state.flow, call.session, call.rpc_id, context.write
+            self._server,
+            self._log,
+            self._frames_for(call.session),
+            state.flow,
+            call.session,
+            call.rpc_id,
+            context.write,
         )
         stream = ManagedStream(self._server, state, subscriber, self._topic, self._managed_now, call.rpc_id)
         with self._listed(subscriber), closing(stream):
