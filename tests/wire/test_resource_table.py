@@ -34,7 +34,7 @@ TABLE: dict[str, int | str] = {
     "/query?q=SELECT+Id+FROM+Account": 200, "/query/?q=SELECT+Id+FROM+Account": 200, "/query": "MALFORMED_QUERY",
     "/queryAll?q=SELECT+Id+FROM+Account": 200, "/query?explain=SELECT+Id+FROM+Account": 200,
     "/query/nope": "INVALID_QUERY_LOCATOR", "/search?q=FIND+%7BTable%7D+RETURNING+Account": 200, "/search": "MALFORMED_SEARCH",
-    "/parameterizedSearch?q=Table&sobject=Account": 200, "/search/scopeOrder": LATER, "/search/layout?q=Account": LATER,
+    "/parameterizedSearch?q=Table&sobject=Account": 200, "/search/scopeOrder": 200, "/search/layout?q=Account": LATER,
     "/recent": 200, "/recent?limit=2": 200, "/limits": 200, "/limits/": 200, "/limits/recordCount?sObjects=Account,Contact": 200,
     "/composite": 200, "/composite/sobjects/Account?ids={account}&fields=Id": 200, "/tooling": 200, "/tooling/sobjects": 200,
     "/tooling/query?q=SELECT+Id+FROM+ApexClass": 200, "/tooling/executeAnonymous?anonymousBody=x": LATER,

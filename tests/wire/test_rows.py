@@ -464,7 +464,7 @@ def test_the_read_only_user_cannot_write(org: RunningOrg, method: str, path: str
     ("method", "path"),
     [
         ("POST", "/graphql"),
-        ("GET", "/search/scopeOrder"),
+        ("GET", "/search/layout?q=Account"),
     ],
 )
 def test_what_is_not_done_yet_says_so(org: RunningOrg, method: str, path: str) -> None:

@@ -109,6 +109,15 @@ def test_a_search_needs_no_sosl(searched: RunningOrg) -> None:
     assert searched.data("GET", "/parameterizedSearch?sobject=Account").error == "MALFORMED_SEARCH"
 
 
+@ledger("search.scope-order", "guessed", "documented shape; here the objects last viewed")
+@ledger("route.GET /services/data/{version}/search/scopeOrder", "documented", "REST guide, Search Scope and Order")
+def test_the_scope_is_what_was_worked_with(searched: RunningOrg) -> None:
+    found = searched.data("GET", "/search/scopeOrder").json
+
+    assert {item["type"] for item in found} == {"Account", "Contact"}
+    assert found[0]["url"] == f"/services/data/v67.0/sobjects/{found[0]['type']}/describe"
+
+
 @given(st.text(max_size=60), st.text(max_size=40))
 def test_any_text_is_a_search_or_refused(term: str, rest: str) -> None:
     try:

@@ -14,7 +14,7 @@ _ALL = ("GET", "POST", "PATCH", "PUT", "DELETE")
 
 # Path under the version -> what it is called in the answer.
 _LATER = {
-    "/jobs/{rest...}": "Bulk API 2.0", "/tooling/{rest...}": "the Tooling API", "/search/{rest...}": "search layouts and scopes",
+    "/jobs/{rest...}": "Bulk API 2.0", "/tooling/{rest...}": "the Tooling API", "/search/{rest...}": "search layouts",
     "/graphql": "GraphQL", "/ui-api/{rest...}": "the User Interface API",
     "/actions/{rest...}": "invocable actions", "/analytics/{rest...}": "Analytics", "/wave/{rest...}": "CRM Analytics",
     "/process/{rest...}": "processes and approvals", "/support/{rest...}": "support resources",

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from landbridge import soql
 from landbridge.errors import MalformedSearch
 from landbridge.soql import Asked, Cursor
 from landbridge.soql.search import MOST, Search, Wanted, checked, parse, queries
 from landbridge.storage import Reader
 from landbridge.wire.http.body import decode_object
-from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route
+from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route, json_reply
 
 
 def search(call: Call) -> Beside:
@@ -55,6 +57,18 @@ def parameterized_by_body(call: Call) -> Beside:
             )
         )
     return _answer(call, _search(given.get("q"), given.get("in"), wanted, given.get("overallLimit")))
+
+
+def scope_order(call: Call) -> Beside:
+    """`GET /search/scopeOrder`: the objects that were worked with, the last one first."""
+    catalog = call.server.catalog
+
+    def answer(reader: Reader) -> Reply:
+        seen = msgspec.json.decode(soql.viewed(reader, catalog, call.access, call.version, limit=MOST))
+        names = dict.fromkeys(item["attributes"]["type"] for item in seen)
+        return json_reply([{"type": name, "url": f"{call.data_path}/sobjects/{name}/describe"} for name in names])
+
+    return Beside(answer)
 
 
 def _search(term: Any, scope: Any, wanted: list[Wanted], limit: Any) -> Search:
@@ -107,6 +121,7 @@ _V = "/services/data/{version}"
 
 ROUTES = (
     Route("GET", _V + "/search", search, Needs.READ),
+    Route("GET", _V + "/search/scopeOrder", scope_order, Needs.READ),
     Route("GET", _V + "/parameterizedSearch", parameterized, Needs.READ),
     Route("POST", _V + "/parameterizedSearch", parameterized_by_body, Needs.READ),
 )
