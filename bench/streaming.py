@@ -77,6 +77,12 @@ def pin(pid: int, core: int) -> None:
             os.sched_setaffinity(int(thread.name), {core})
 
 
+def used(pid: int) -> float:
+    """Seconds of CPU a process has used, its threads included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def drive(job: Job) -> Result:
     """Put the load on from a process of its own."""
     done = subprocess.run(
@@ -133,15 +139,12 @@ def streams(table: Table, folder: Path) -> None:
     def each(_: int) -> None:
         for case in CASES:
             with _place(folder) as place, servers.ours(place, memory=True, source=package) as org:
-                pin(org.process.pid, 0)
-                _keep(table, "ours", case, drive(our_job(org, *case)))
+                _measure(table, "ours", case, org, our_job(org, *case))
             with faye() as peer:
-                pin(peer.process.pid, 0)
-                _keep(table, "faye", case, drive(faye_job(peer, *case)))
+                _measure(table, "faye", case, peer, faye_job(peer, *case))
             if case[2] == 1:
                 with _place(folder) as place, servers.ours(place, source=package) as org:
-                    pin(org.process.pid, 0)
-                    _keep(table, "ours, durable", case, drive(our_job(org, *case)))
+                    _measure(table, "ours, durable", case, org, our_job(org, *case))
 
     rounds(each)
 
@@ -152,9 +155,13 @@ def _place(folder: Path) -> Iterator[Path]:
         yield Path(place)
 
 
-def _keep(table: Table, who: str, case: tuple[int, int, int], result: Result) -> None:
+def _measure(table: Table, who: str, case: tuple[int, int, int], server: Running, job: Job) -> None:
     label = name(who, case[0], case[2])
+    pin(server.process.pid, 0)
+    before = used(server.process.pid)
+    result = drive(job)
     table.add(label, result.deliveries)
+    table.add(f"{label}: per CPU second", result.deliveries * job.seconds / (used(server.process.pid) - before))
     if case[2] == 1:
         table.add(f"{label}: p50", result.p50)
         table.add(f"{label}: p99", result.p99)
@@ -173,13 +180,18 @@ SECTION = Section(
         for who in (_WHO if events == 1 else _WHO[:2])
         for label in (name(who, subscribers, events),)
         for figure in (
-            (label, "deliveries/s"), *(((f"{label}: p50", "ms"), (f"{label}: p99", "ms")) if events == 1 else ()),
+            (label, "deliveries/s"), (f"{label}: per CPU second", "deliveries"), *(((f"{label}: p50", "ms"), (f"{label}: p99", "ms")) if events == 1 else ()),
         )
     ),
     (
         *(
             (f"deliveries: {name('ours / faye', subscribers, events)}", name("ours", subscribers, events),
              name("faye", subscribers, events), _GOALS[subscribers, events])
+            for subscribers, _, events in CASES
+        ),
+        *(
+            (f"per CPU second: {name('ours / faye', subscribers, events)}",
+             f"{name('ours', subscribers, events)}: per CPU second", f"{name('faye', subscribers, events)}: per CPU second", "-")
             for subscribers, _, events in CASES
         ),
         *(

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from landbridge.events.retention import Retention
 from landbridge.faults.switchboard import Strike, Switch
 from landbridge.wire.cometd.refusals import Refused
 from landbridge.wire.cometd.streams import Streams
@@ -273,6 +274,31 @@ def test_everything_kept_is_replayed_in_order_after_a_restart_and_so_is_what_fol
     assert beyond["error"].startswith("400::The replayId {1301} you provided was invalid.")
 
 
+@pytest.mark.ledger("cometd.retention", "documented", "events.md sections 1 and 3")
+def test_a_place_that_retention_has_trimmed_is_refused_and_never_passed_over(home: Path, raw: Make) -> None:
+    token = "00D-preshared!does-not-expire-when-a-test-jumps"
+    with RunningOrg(home=home, source=(SHOP,), access_token=token) as org:
+        collection(org, 0, 3)
+
+        async def four_days_later() -> int:
+            server = org.door.server
+            server.clock.jump(timedelta(hours=96))
+            return await Retention(server.db, server.events, server.clock).sweep()
+
+        assert org.do(four_days_later) == 3
+        collection(org, 3, 2)
+        client = raw(of=org).handshake()
+        gone = client.subscribe(TOPIC, 1)
+        assert client.subscribe(TOPIC, -2)["successful"]
+        kept = client.poll()
+
+    assert gone["error"] == (
+        "400::The replayId {1} you provided was invalid. Please provide a valid ID, -2 to replay all events, or -1 to replay "
+        "only new events."
+    )
+    assert numbers(kept) == ["3", "4"]
+
+
 @pytest.mark.ledger("cometd.channels", "documented", "events.md section 1")
 def test_a_custom_channel_shows_what_its_filter_lets_through(home: Path, tmp_path: Path, raw: Make) -> None:
     meta = '<{0} xmlns="http://soap.sforce.com/2006/04/metadata">{1}</{0}>'
@@ -392,7 +418,7 @@ def test_a_staged_failure_is_told_as_the_platform_tells_it(org: RunningOrg, raw:
 
     assert busy == [
         {"ext": {"sfdc": {"failureReason": "503::Server is too busy. Please try your request again later."}},
-         "clientId": client.client, "channel": "/meta/connect", "id": "9",
+         "clientId": client.client, "advice": {"reconnect": "retry", "interval": 2000}, "channel": "/meta/connect", "id": "9",
          "error": "503::Server is too busy. Please try your request again later.", "successful": False}
     ]  # fmt: skip
     assert well.client

@@ -82,6 +82,7 @@ class ListRender:
     """Messages that carry the replay id alone; `most` is how many go into one answer."""
 
     most = 3
+    broken: str | None = None
 
     def eyes(self, topic: Any, access: Access) -> str:
         del topic, access
@@ -89,6 +90,8 @@ class ListRender:
 
     def messages(self, channel: str, events: list[ListEvent], access: Access, eyes: str) -> tuple[bytes, int]:
         del access, eyes
+        if channel == self.broken:
+            raise RuntimeError("an event that can't be shown")
         shown = events[: self.most]
         texts = (json.dumps({"channel": channel, "data": {"event": {"replayId": e.replay_id}}}) for e in shown)
         return ",".join(texts).encode(), shown[-1].replay_id
@@ -103,8 +106,9 @@ class World:
         self.dead: set[object] = set()
         self.touched: list[object] = []
         numbers = iter(range(1_000_000))
+        self.render = ListRender()
         self.clients = Clients(
-            self.log, ListRender(), lambda: f"client{next(numbers)}", Bounds(**bounds),  # type: ignore[arg-type]
+            self.log, self.render, lambda: f"client{next(numbers)}", Bounds(**bounds),  # type: ignore[arg-type]
             is_live=lambda login: login not in self.dead, touch=self.touched.append,
         )  # fmt: skip
 
@@ -245,6 +249,25 @@ def test_a_round_answers_so_many_and_leaves_the_rest_for_the_next() -> None:
     assert (first, second, more, world.clients.more) == (AT_ONCE, 50, True, False)
     assert early == [True] * AT_ONCE + [False] * 50
     assert all(box.ids == [1] for box in held)
+
+
+def test_events_that_cannot_be_shown_stop_nobody_elses() -> None:
+    world = World()
+    unlucky, lucky = world.open("/event/B__e"), world.open("/event/A__e")
+    first, second = world.connect(unlucky), world.connect(lucky)
+    world.render.broken = "/event/B__e"
+    world.log.append("/event/B__e")
+    world.log.append("/event/A__e")
+
+    world.clients.deliver(world.now)
+    with pytest.raises(RuntimeError):
+        world.connect(unlucky)
+    world.render.broken = None
+    again = world.connect(unlucky)
+
+    assert first.messages[0]["error"] == "503::Server is too busy. Please try your request again later."
+    assert second.ids == [2]
+    assert again.ids == [1]
 
 
 def test_an_absent_client_is_unknown_after_40_seconds() -> None:

@@ -10,6 +10,7 @@ clients are (`Watch.seen`), and costs nothing for channels where nothing happene
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -35,6 +36,8 @@ from landbridge.wire.cometd.messages import (
 from landbridge.wire.cometd.refusals import Refused
 from landbridge.wire.cometd.render import Render
 from landbridge.wire.cometd.session import Owed, Place, Session, Subscription
+
+log = logging.getLogger(__name__)
 
 Answer = Callable[[list[bytes]], None]
 """Takes the messages of a response, once."""
@@ -293,7 +296,11 @@ class Clients:
         if self.patient and not at_once:
             self._behind[client] = None
             return client
-        owed, done = self._owed(client)
+        try:
+            owed, done = self._owed(client)
+        except BaseException:
+            session.lost(now)  # the request fails; the client may try again
+            raise
         if at_once or any(batch.messages for batch in owed):
             out += session.answer(owed, now)
             return None
@@ -402,7 +409,13 @@ class Clients:
         answered = size = 0
         for client in islice(ready, AT_ONCE):  # who has waited longest comes first
             self._stop_waiting(client)
-            owed, done = self._owed(client)
+            try:
+                owed, done = self._owed(client)
+            except Exception:
+                # Events that can't be read or shown are not to stop those of everybody else.
+                log.exception("the events of a CometD client could not be made")
+                self._reply(client, client.session.end(Refused("too busy"), now))
+                continue
             events = sum(len(batch.messages) for batch in owed)
             if events:
                 answered += 1

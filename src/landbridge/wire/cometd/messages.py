@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from landbridge.wire.cometd.refusals import HANDSHAKE, Refused
+from landbridge.wire.cometd.refusals import HANDSHAKE, RETRY, Refused
 
 Message = dict[str, Any]
 
@@ -93,7 +93,8 @@ def refusal(message: Message, refused: Refused) -> bytes:
     channel = text(message, "channel")
     advice: dict[str, Any] | None = None
     if refused.advice is not None:
-        advice = {"reconnect": refused.advice, "interval": 0}
+        # "Later" is in two seconds (guessed): a client without an interval would ask at once, again and again.
+        advice = {"reconnect": refused.advice, "interval": 2000 if refused.advice == RETRY else 0}
     if channel == HANDSHAKE_CHANNEL and refused.code != 400:
         # The reason of a denied handshake stands inside; the error itself is always the same.
         ext = {"sfdc": {"failureReason": refused.error}, "replay": True}

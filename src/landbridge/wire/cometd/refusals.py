@@ -9,7 +9,7 @@ Source: `events.md` section 3, "Streaming API Error Codes" v67.
 
 from __future__ import annotations
 
-NONE, HANDSHAKE = "none", "handshake"
+NONE, HANDSHAKE, RETRY = "none", "handshake", "retry"
 
 # Name -> code, text, what the client is advised to do about its connection (None: nothing, it stays as it is).
 TABLE: dict[str, tuple[int, str, str | None]] = {
@@ -49,7 +49,7 @@ TABLE: dict[str, tuple[int, str, str | None]] = {
     ),
     "unknown channel": (404, "Unknown channel", None),
     "too large": (413, "Maximum Request Size Exceeded", None),
-    "too busy": (503, "Server is too busy. Please try your request again later.", None),
+    "too busy": (503, "Server is too busy. Please try your request again later.", RETRY),
 }  # fmt: skip
 
 
