@@ -120,6 +120,20 @@ def test_with_no_failures_set_it_never_opens() -> None:
     assert breaker.state is State.CLOSED
 
 
+def test_a_call_of_an_earlier_time_neither_opens_nor_closes_it() -> None:
+    breaker = Breaker()
+    late = breaker.epoch
+    for _ in range(POLICY.failures):
+        breaker = ended(breaker, POLICY, 0.0, breaker.epoch, failed=True)
+    half, wait = ask(breaker, POLICY, POLICY.wait)
+
+    assert (breaker.state, half.state, wait) == (State.OPEN, State.HALF_OPEN, None)
+    for failed in (True, False):
+        assert ended(half, POLICY, POLICY.wait, late, failed=failed) == half
+        assert ended(breaker, POLICY, 1.0, late, failed=failed) == breaker
+    assert abandoned(half, late) == half
+
+
 def test_old_failures_are_forgotten() -> None:
     breaker = Breaker()
     for now in (0.0, 0.1, 20.0, 20.1, 40.0):

@@ -137,6 +137,20 @@ async def test_a_place_is_not_lost_when_who_waits_for_it_goes_away() -> None:
     await asyncio.gather(*second)
 
 
+async def test_a_place_given_to_someone_who_leaves_in_that_moment_goes_on_to_the_next() -> None:
+    gate = Gate(TestClock(), rate=None, burst=None, concurrency=1)
+    await gate.enter(9.0)
+    leaver, next_one = asyncio.create_task(gate.enter(9.0)), asyncio.create_task(gate.enter(9.0))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    gate.leave()  # the leaver has the place now, and does not know it yet
+    leaver.cancel()
+    await asyncio.gather(leaver, return_exceptions=True)
+
+    await asyncio.wait_for(next_one, 5)
+    assert leaver.cancelled()
+
+
 async def test_a_credentials_limits_hold_on_the_wire(org: Org) -> None:
     now, most = 0, 0
 

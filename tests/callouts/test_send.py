@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from landbridge.callouts import CalloutFailed, Kind, Sent, request
+import asyncio
+
+import pytest
+
+from landbridge.callouts import CalloutFailed, Kind, Sent, Target, request
 from tests.callouts.conftest import Org
-from tests.support.outside import answer, outside
+from tests.support.outside import Answer, answer, outside
 
 
 async def test_a_callout_goes_out_and_its_answer_comes_back_as_a_value(org: Org) -> None:
@@ -51,3 +55,29 @@ async def test_an_authors_verb_raises_what_is_not_2xx(org: Org) -> None:
             outcome = failed.outcome
 
     assert (outcome.status, outcome.retry_after, outcome.ok) == (503, 7.0, False)
+
+
+async def test_a_target_sends_in_the_run_that_is_active_and_nowhere_else(org: Org) -> None:
+    async with outside() as erp:
+        await org.credential("ERP", erp.url)
+        target, outer, inner = Target("ERP"), org.callouts.run(flow="outer"), org.callouts.run(flow="inner")
+        with outer.active():
+            await target.get("/1")
+            with inner.active():
+                await target.get("/2")
+            await asyncio.create_task(target.get("/3"))
+        with pytest.raises(RuntimeError, match="in a handler run"):
+            await target.get("/4")
+
+    assert [row["Flow__c"] for row in await org.log()] == ["outer", "inner", "outer"]
+
+
+async def test_the_seconds_of_a_run_are_counted(org: Org) -> None:
+    async with outside(lambda got: Answer(delay=0.05)) as erp:
+        await org.credential("ERP", erp.url)
+        run = org.callouts.run()
+        outcomes = [await org.callouts.send(request("ERP", "GET", "/"), run) for _ in range(2)]
+
+    assert run.calls == 2
+    assert run.seconds == pytest.approx(sum(outcome.duration for outcome in outcomes))
+    assert run.seconds >= 0.1
