@@ -27,6 +27,11 @@ SHAPES = (
     "SELECT Id FROM Contact WHERE AccountId IN (SELECT Id FROM Account WHERE Name = {0}) AND LastName = {1}",
     "SELECT Id FROM Task WHERE What.Type IN ({0}, {1}) AND Subject = {2}",
     "SELECT Industry, COUNT(Id) n FROM Account WHERE Name = {0} GROUP BY Industry HAVING MAX(Name) > {1}",
+    "SELECT Industry, COUNT(Id) n FROM Account WHERE Name LIKE {0} AND Site = {1} GROUP BY ROLLUP(Industry, Type)",
+    # One literal that is a value, two that are not, and a WHERE that is written three times.
+    "SELECT Industry, COUNT(Id) n FROM Account WHERE Name LIKE {0} AND DISTANCE(BillingAddress, GEOLOCATION(1, 2), 'mi') < 5 "
+    "AND DISTANCE(BillingAddress, GEOLOCATION(3, 4), 'km') < 5 GROUP BY ROLLUP(Industry)",
+    "SELECT Industry, COUNT(Id) n FROM Account WHERE Name LIKE {0} OR Name IN ({1}, {2}) GROUP BY CUBE(Industry, Type)",
 )
 LITERALS = st.one_of(
     st.sampled_from(

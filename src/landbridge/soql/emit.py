@@ -97,7 +97,7 @@ class Statement(msgspec.Struct, frozen=True):
     """Whether `:zone`, the user's time zone, is a parameter."""
     groups: str = ""
     slots: tuple[tuple[str, Slot], ...] = ()
-    """Parameters that came from string literals, in the order of the text (which need not be that of the SQL)."""
+    """Parameters that came from string literals, in the order of the text (which need not be that of the SQL); one a literal."""
     kept: dict[str, str] = {}
 
     @property
@@ -265,6 +265,7 @@ class _Emitter:
         self._levels = 0
         self._bound: dict[tuple[type, Value], str] = {}
         self.slots: list[tuple[str, Slot]] = []
+        self._placed: dict[tuple[int, str], str] = {}
         self._away: set[str] = set()
         """The grouping set at hand: SQL of the keys that are rolled up in it."""
 
@@ -608,9 +609,12 @@ class _Emitter:
     def _param(self, value: Value | Slot) -> str:
         """A bound parameter; the same value is the same one, so that equal expressions are equal SQL."""
         if isinstance(value, Slot):
-            slot = f"p{len(self.params)}"
-            self.params[slot] = value.value
-            self.slots.append((slot, value))
+            # One parameter per literal of the text, however often its condition is written (each grouping set has a WHERE).
+            slot = self._placed.get((value.at, value.type))
+            if slot is None:
+                slot = self._placed[value.at, value.type] = f"p{len(self.params)}"
+                self.params[slot] = value.value
+                self.slots.append((slot, value))
             return f":{slot}"
         key = (type(value), value)
         name = self._bound.get(key)

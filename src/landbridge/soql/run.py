@@ -110,7 +110,7 @@ class Front:
             raise located(error, text) from None
         statement = emit(bound, version, text)
         _remember(self._statements, (text, *rest), statement)
-        if len(pieces) > 1 and len(statement.slots) == len(pieces) // 2 and not statement.pieces:
+        if len(pieces) > 1 and _lifts(statement, pieces):
             _remember(self._lifted, shape, statement)
         return statement
 
@@ -124,6 +124,18 @@ class Front:
             statement = emit(_row_query(access, entity, fields), version)
             _remember(self._rows, key, statement)
         return statement
+
+
+def _lifts(statement: Statement, pieces: list[str]) -> bool:
+    """Whether every string literal of the text is one parameter, and the only thing that it decides."""
+    if statement.pieces or len(statement.slots) != len(pieces) // 2:
+        return False
+    places, at = [], 0
+    for index, piece in enumerate(pieces):
+        if index % 2:
+            places.append(at)
+        at += len(piece)
+    return places == [slot.at for _, slot in statement.slots]
 
 
 def _with_literals(known: Statement, text: str, literals: list[str]) -> Statement | None:
