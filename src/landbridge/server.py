@@ -298,7 +298,9 @@ class Server:
         )
         self._closing.push_async_callback(self.crossing.stop)
         for path in self.settings.flow:
-            await self.crossing.run(self.crossing.open(path))
+            loaded = self.crossing.open(path)
+            await self.crossing.run(loaded)
+            self.notes.append(f"runs {', '.join(loaded.handlers)} of {path}")
         if self.settings.flow:
             await self.crossing.start()
             if self.settings.reload:

@@ -170,3 +170,16 @@ def test_an_edited_payload_goes_out_under_a_key_of_its_own(tmp_path: Path, home:
         first, second = (got.headers["idempotency-key"] for got in erp.got)
         assert second == f"{first}~1"
         assert [found["Status__c"] for found in org.letters()] == ["Resolved"]
+
+
+def test_what_waits_for_a_credential_goes_out_once_it_is_set(tmp_path: Path, home: Path) -> None:
+    body = PUT.replace("retry=FAST", "retry=Retry(attempts=2, first=0.01, longest=0.02)")
+    with flow_org(tmp_path, home, body) as org:
+        org.create("Account", Name="early")
+        while org.door.server.crossing.engine.attempts < 4:
+            org.request("GET", "/services/landbridge/v1/health")
+        with beside(org, lambda _got: Answer()) as erp:
+            org.finished()
+
+            assert len(erp.got) == 1
+            assert org.letters() == []

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path, PurePath
 
 from landbridge import callouts
-from landbridge.callouts import CalloutFailed
+from landbridge.callouts import CalloutFailed, UnknownCredential
 from landbridge.delivery.policy import Kind, Outcome
 from landbridge.errors import LandbridgeError, SalesforceError
 from landbridge.storage import DatabaseLost, TransactionExpired
@@ -69,6 +69,9 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome(Kind.RETRY_LATER, name, retry_after=error.seconds, reason=reason, detail=detail)
     if isinstance(error, GiveUp):
         return Outcome(Kind.GIVE_UP, name, reason=reason, detail=detail)
+    if isinstance(error, UnknownCredential):
+        # Somebody has to set it first; whatever waits for it goes out then.
+        return Outcome(Kind.NOT_SENT, name, reason=reason, detail=detail)
     if isinstance(error, CalloutFailed):
         return of_callout(error.outcome, detail)
     if isinstance(error, SalesforceError):

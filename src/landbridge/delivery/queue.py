@@ -18,6 +18,7 @@ Claiming is one look-up in the index of heads, whatever waits behind them: a mil
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import msgspec
@@ -26,6 +27,9 @@ from landbridge.delivery.model import Delivery, Draft, Failure, LeaseLost, Parke
 from landbridge.delivery.objects import NAME
 from landbridge.delivery.policy import Done, RetryAt
 from landbridge.storage import Reader, Tx
+
+MOST_ATTEMPTS, MOST_DETAIL = 50, 2000
+"""Failed attempts kept of one delivery (the newest), and characters of each one's traceback or response."""
 
 TABLES = (
     """CREATE TABLE lb_delivery (
@@ -91,6 +95,7 @@ RELEASE = """
 """
 KEEP_ATTEMPT = "INSERT INTO lb_attempt (delivery, number, failure) VALUES (?, ?, ?)"
 ATTEMPTS = "SELECT failure FROM lb_attempt WHERE delivery = ? ORDER BY number"
+FORGET_ATTEMPT = "DELETE FROM lb_attempt WHERE delivery = ? AND number = ?"
 FORGET_ATTEMPTS = "DELETE FROM lb_attempt WHERE delivery = ?"
 FORGET_EFFECTS = "DELETE FROM lb_effect WHERE subscription = ? AND uuid = ?"
 PARK = f"""
@@ -262,8 +267,12 @@ class SqlQueue:
             tx.run(RESOLVE, (tx.stamp, delivery.id))
 
     def _keep(self, tx: Tx, delivery: Delivery, failure: Failure | None) -> None:
-        if failure is not None:
-            tx.run(KEEP_ATTEMPT, (delivery.id, delivery.attempt, msgspec.json.encode(failure).decode()))
+        if failure is None:
+            return
+        kept = replace(failure, detail=failure.detail[-MOST_DETAIL:])
+        tx.run(KEEP_ATTEMPT, (delivery.id, delivery.attempt, msgspec.json.encode(kept).decode()))
+        if delivery.attempt > MOST_ATTEMPTS:
+            tx.run(FORGET_ATTEMPT, (delivery.id, delivery.attempt - MOST_ATTEMPTS))
 
     def _park(self, tx: Tx, delivery: Delivery, parked: Parked, failure: Failure | None) -> None:
         if not tx.run(HOLD if parked.hold else REMOVE, (delivery.id, delivery.attempt)):
