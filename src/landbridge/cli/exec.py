@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
         options.port = 0  # the program finds the org by its proxy: no port that it has to know
     settings = settings_of(options)
     log_to_stderr(settings.log_format)
+    # Not uvloop: it starts programs by a plain fork, of which gRPC (the Pub/Sub API's threads) complains on our standard error.
     return asyncio.run(_run(settings, options.org, command, only_org=options.only_org))
 
 
