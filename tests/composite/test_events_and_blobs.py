@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from tests.composite.calls import composite, statuses, sub
 from tests.events.conftest import Tail, write_source
-from tests.support.running import RunningOrg
+from tests.support.running import Reply, RunningOrg
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,66 @@ def test_a_list_takes_bytes_as_base64(bus: RunningOrg) -> None:
 
     assert [one["success"] for one in reply.json] == [True, False]
     assert bus.data("GET", f"/sobjects/ContentVersion/{reply.json[0]['id']}/VersionData").raw == b"hello"
+
+
+def listed(org: RunningOrg, method: str, records: list[Any], parts: dict[str, bytes], **more: Any) -> Reply:
+    """A list as a form, as the guide shows it."""
+    body = b'--b\r\nContent-Disposition: form-data; name="collection"\r\nContent-Type: application/json\r\n\r\n'
+    body += json.dumps({"records": records, **more}).encode()
+    for name, content in parts.items():
+        body += f'\r\n--b\r\nContent-Disposition: form-data; name="{name}"; filename="x.json"\r\n'.encode()
+        body += b"Content-Type: application/json\r\n\r\n" + content
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    return org.data(method, "/composite/sobjects", body + b"\r\n--b--\r\n", headers=kind)
+
+
+def version(part: str, **values: Any) -> dict[str, Any]:
+    kind = {"type": "ContentVersion", "binaryPartName": part, "binaryPartNameAlias": "VersionData"}
+    return {"attributes": kind, "PathOnClient": "x.json", **values}
+
+
+@pytest.mark.ledger("collections.multipart", "documented", "REST guide, Insert or Update Blob Data: with Collections")
+def test_a_list_takes_bytes_as_the_parts_of_a_form(bus: RunningOrg) -> None:
+    parts = {f"part{number}": b'{"%d": "\x00\xff"}' % number for number in range(60)}
+
+    reply = listed(bus, "POST", [event("Account", Name="no file"), *map(version, reversed(parts))], parts)
+
+    assert reply.status == 200, reply.raw
+    assert all(one["success"] for one in reply.json)
+    kept = [bus.data("GET", f"/sobjects/ContentVersion/{one['id']}/VersionData").raw for one in reply.json[1:]]
+    assert kept == list(reversed(parts.values()))
+
+
+def test_a_list_changes_bytes_by_a_form_and_keeps_none_of_them_when_it_is_undone(bus: RunningOrg) -> None:
+    parent = bus.create("Account", Name="x")
+    kept = bus.create("Attachment", Name="x", ParentId=parent, Body=base64.b64encode(b"before").decode())
+    kind = {"type": "Attachment", "binaryPartName": "p", "binaryPartNameAlias": "Body"}
+    change, wrong = {"attributes": kind, "id": kept}, event("Account", id=parent, Name=None)
+
+    undone = listed(bus, "PATCH", [change, wrong], {"p": b"undone"}, allOrNone=True)
+    assert [one["success"] for one in undone.json] == [False, False]
+    assert bus.data("GET", f"/sobjects/Attachment/{kept}/Body").raw == b"before"
+
+    assert listed(bus, "PATCH", [change], {"p": b"after"}).json[0]["success"] is True
+    assert bus.data("GET", f"/sobjects/Attachment/{kept}/Body").raw == b"after"
+
+
+@pytest.mark.parametrize(
+    ("records", "parts"),
+    [
+        ([version("missing")], {}),
+        ([version("a"), version("a")], {"a": b"x"}),
+        ([version("a")], {"a": b"x", "nobody's": b"x"}),
+        ([version("a", versiondata="eA==")], {"a": b"x"}),
+        ([{"attributes": {"type": "ContentVersion", "binaryPartName": "a"}}], {"a": b"x"}),
+    ],
+)
+def test_a_form_whose_parts_and_records_do_not_match_is_refused_whole(
+    bus: RunningOrg, records: list[Any], parts: dict[str, bytes]
+) -> None:
+    before = bus.rows("SELECT count(Id) n FROM ContentVersion")[0]["n"]
+
+    reply = listed(bus, "POST", records, parts)
+
+    assert (reply.status, reply.error) == (400, "INVALID_MULTIPART_REQUEST")
+    assert bus.rows("SELECT count(Id) n FROM ContentVersion")[0]["n"] == before

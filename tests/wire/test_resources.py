@@ -116,3 +116,16 @@ def test_urls_follow_the_host_the_client_used(org: RunningOrg) -> None:
     found = org.data("GET", "/", headers={"Host": "127.0.0.1:1234"}).json
 
     assert found["identity"].startswith("http://127.0.0.1:1234/id/")
+
+
+@ledger("bulk1.session-header", "observed", "bulk.md: X-SFDC-Session; salesforce-bulk, simple-salesforce")
+def test_bulk_1_has_a_header_of_its_own_for_the_session_and_says_that_it_is_not_there_yet(org: RunningOrg) -> None:
+    session = {"X-SFDC-Session": org.ready["access_token"]}
+
+    known = org.request("POST", "/services/async/59.0/job", {}, token=None, headers=session)
+    unknown = org.request("POST", "/services/async/59.0/job", {}, token=None, headers={"X-SFDC-Session": "00D!x"})
+    elsewhere = org.request("GET", "/services/data/v59.0/limits", token=None, headers=session)
+
+    assert (known.status, known.error) == (501, "FUNCTIONALITY_NOT_ENABLED")
+    assert "Bulk API 1.0" in known.json[0]["message"]
+    assert [(one.status, one.error) for one in (unknown, elsewhere)] == [(401, "INVALID_SESSION_ID")] * 2

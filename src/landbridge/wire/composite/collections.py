@@ -3,7 +3,10 @@
 
 The outer status is 200 even if every record failed; each result tells what became of its record, in order.
 
-Source: composite.md section 4.
+Bytes come in as base64, or as the parts of a form: its first part is the list, and a record's attributes name the part
+(`binaryPartName`) and the field (`binaryPartNameAlias`).
+
+Source: composite.md section 4; REST guide, "Insert or Update Blob Data".
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from typing import Any
 import msgspec
 
 from landbridge import ids, soql
-from landbridge.errors import JsonParserError, MissingArgument, NotFound, TooManyRecords
+from landbridge.errors import InvalidMultipart, JsonParserError, MissingArgument, NotFound, TooManyRecords
 from landbridge.records import Lists, SaveResult
-from landbridge.records.lists import Row, check
+from landbridge.records.lists import MOST, Row, check
 from landbridge.schema.catalog import Entity
 from landbridge.storage import Reader
 from landbridge.wire.composite import envelope
-from landbridge.wire.http.body import decode_object
+from landbridge.wire.http import multipart
+from landbridge.wire.http.body import decode_object, object_of
 from landbridge.wire.http.message import Beside, Call, Needs, Reply, Route
 
 MOST_READ = 2000
@@ -123,7 +127,8 @@ def _records(call: Call) -> tuple[list[Row], bool]:
 
     Raises JsonParserError, and what `records.lists.check` raises.
     """
-    given = envelope.members(decode_object(call.request), "the request")
+    body, files = _body(call)
+    given = envelope.members(body, "the request")
     all_or_none = envelope.flag(given, "allOrNone")
     records = given.get("records")
     if records is not None and not isinstance(records, list):
@@ -134,9 +139,47 @@ def _records(call: Call) -> tuple[list[Row], bool]:
             raise JsonParserError("every record must be an object")
         attributes = record.get("attributes")
         name = attributes.get("type") if isinstance(attributes, dict) else None
+        if files is not None:
+            record = _with_file(record, attributes, files)
         rows.append((name if isinstance(name, str) else None, record))
     check([name for name, _ in rows])
+    if files:
+        raise InvalidMultipart(f"No record has this part as its binaryPartName: {', '.join(files)[:200]}")
     return rows, call.all_or_none or all_or_none
+
+
+def _body(call: Call) -> tuple[dict[str, Any], dict[str, bytes] | None]:
+    """What a request asks for, and the bytes that came with it by the names of their parts; None where it is no form."""
+    content_type = call.request.header(b"content-type")
+    if content_type is None or not multipart.is_multipart(content_type):
+        return decode_object(call.request), None
+    parts = multipart.parse(content_type, call.request.body, MOST + 1)
+    if not parts:
+        raise InvalidMultipart("A form needs a JSON part with the records first")
+    files: dict[str, bytes] = {}
+    for part in parts[1:]:
+        if part.name in files:
+            raise InvalidMultipart(f"Two parts are named {part.name[:80]}")
+        files[part.name] = bytes(part.data)
+    return object_of(bytes(parts[0].data)), files
+
+
+def _with_file(record: dict[str, Any], attributes: Any, files: dict[str, bytes]) -> dict[str, Any]:
+    """A record with the bytes that its attributes name, which are taken out of `files`."""
+    part, field = (
+        (attributes.get(name) for name in ("binaryPartName", "binaryPartNameAlias"))
+        if isinstance(attributes, dict)
+        else (None, None)
+    )
+    if part is None and field is None:
+        return record
+    if not isinstance(part, str) or not isinstance(field, str):
+        raise InvalidMultipart("A record with a file names its part and its field: binaryPartName, binaryPartNameAlias")
+    if part not in files:
+        raise InvalidMultipart(f"There is no part for a record's binaryPartName: {part[:80]}")
+    if any(name.lower() == field.lower() for name in record):
+        raise InvalidMultipart(f"Given twice, in JSON and as a part: {field[:80]}")
+    return {**record, field: files.pop(part)}
 
 
 _SAVED = b'{"id":"%b","success":true,"errors":[%b]%b}'

@@ -58,6 +58,7 @@ _CLIENT = re.compile(r"\bclient\s*=\s*([^,;]+)", re.IGNORECASE)
 _OVERRIDE = re.compile(rb"[?&]_HttpMethod=([A-Za-z]+)")
 _STAMP = b"X-SFDC-Request-Id: %b\r\nX-Request-Id: %b\r\n%b"
 _DATA = b"/services/data/"
+_BULK = b"/services/async/"
 NOBODY = Access(RecordId(""), "")
 
 
@@ -253,7 +254,15 @@ def error_reply(error: SalesforceError) -> Reply:
 
 
 def bearer(request: Request) -> str | None:
-    """The access token of a request: `Authorization: Bearer` or `OAuth`; None where there is none."""
+    """
+    The access token of a request: `Authorization: Bearer` or `OAuth`; None where there is none.
+
+    Bulk API 1.0 has its own header for it (bulk.md: `X-SFDC-Session`).
+    """
+    if request.target.startswith(_BULK):
+        session = request.headers.get(b"x-sfdc-session")
+        if session is not None:
+            return session.strip().decode("latin-1")
     value = request.headers.get(b"authorization")
     if value is None:
         return None

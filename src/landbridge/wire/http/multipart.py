@@ -32,8 +32,8 @@ def is_multipart(content_type: str | None) -> bool:
     return content_type is not None and content_type.partition(";")[0].strip().lower() == "multipart/form-data"
 
 
-def parse(content_type: str, body: bytes) -> list[Part]:
-    """The parts of a body, in order. Raises InvalidMultipart."""
+def parse(content_type: str, body: bytes, most: int = MOST_PARTS) -> list[Part]:
+    """The parts of a body, in order, at most `most`. Raises InvalidMultipart."""
     match = _BOUNDARY.search(content_type)
     if match is None:
         raise InvalidMultipart("The Content-Type names no boundary")
@@ -52,8 +52,8 @@ def parse(content_type: str, body: bytes) -> list[Part]:
         line_end = body.find(b"\r\n", at, at + 80)
         if line_end < 0 or body[at:line_end].strip(b" \t"):
             raise InvalidMultipart("A boundary is followed by something else than a line break")
-        if len(parts) == MOST_PARTS:
-            raise InvalidMultipart(f"The body has more than {MOST_PARTS} parts")
+        if len(parts) == most:
+            raise InvalidMultipart(f"The body has more than {most} parts")
         # A part without headers starts with the empty line itself.
         head_end = body.find(b"\r\n\r\n", line_end, line_end + MAX_HEADERS)
         if head_end < 0:
