@@ -33,15 +33,22 @@ const rest = async (method, path, body) => {{
     return reply.status === 204 ? null : reply.json();
 }};
 const plain = (value) => JSON.parse(JSON.stringify(value, (_, v) => typeof v === 'bigint' ? Number(v) : v));
-// Collects events until there are so many; `started` runs once the server knows the subscription.
-const collect = (subscribe, count, started) => new Promise((resolve, reject) => {{
+const payload = {{ CreatedDate: Date.now(), CreatedById: org.user_id, Text__c: {{ string: 'Grüße' }}, Needed__c: 'n',
+                  Amount__c: {{ double: 1.5 }}, Flag__c: {{ boolean: true }}, Day__c: null, Moment__c: null, Long__c: null }};
+// A place in the log that every subscription can start after: no waiting until the server knows a subscription.
+const place = async (client) => (await client.publish('/event/Later__e', payload)).replayId;
+// Collects so many events; `started` makes them, or some of them. The client hands over
+// events whose schema it still fetches behind later ones: they are put in the order of their replay ids.
+const collect = async (subscribe, count, started) => {{
     const events = [];
-    subscribe((info, type, data) => {{
-        if (type === 'event') {{ events.push(plain(data)); if (events.length === count) resolve(events); }}
+    const all = new Promise((resolve, reject) => subscribe((info, type, data) => {{
+        if (type === 'event') {{ events.push(plain(data)); if (events.length === count) resolve(); }}
         if (type === 'error') reject(data);
-    }});
-    if (started) setTimeout(() => started().catch(reject), 500);
-}});
+    }}));
+    if (started) await started();
+    await all;
+    return events.sort((a, b) => a.replayId - b.replayId);
+}};
 """
 
 
@@ -81,10 +88,8 @@ def node(bus: Served) -> Callable[[str], Any]:
 def test_publishes_and_receives(node: Callable[[str], Any]) -> None:
     found = node("""
         const client = await connect();
-        const payload = { CreatedDate: Date.now(), CreatedById: org.user_id, Text__c: { string: 'Grüße' }, Needed__c: 'n',
-                          Amount__c: { double: 1.5 }, Flag__c: { boolean: true }, Day__c: null, Moment__c: null, Long__c: null };
-        const published = [];
-        const events = await collect((call) => client.subscribe('/event/Later__e', call, 3), 3, async () => {
+        const published = [], start = await place(client);
+        const events = await collect((call) => client.subscribeFromReplayId('/event/Later__e', call, 3, start), 3, async () => {
             published.push(await client.publish('/event/Later__e', payload, 'one'));
             await new Promise((done) => client.publishBatch('/event/Later__e', [{ payload }, { payload }], (info, type, data) => {
                 published.push(...data.results); done();
@@ -108,7 +113,8 @@ def test_publishes_and_receives(node: Callable[[str], Any]) -> None:
 def test_change_events_with_the_names_of_their_fields(node: Callable[[str], Any]) -> None:
     found = node("""
         const client = await connect();
-        return collect((call) => client.subscribe('/data/ContactChangeEvent', call, 3), 3, async () => {
+        const start = await place(client);
+        return collect((call) => client.subscribeFromReplayId('/data/ContactChangeEvent', call, 3, start), 3, async () => {
             const made = await rest('POST', '/sobjects/Contact', { LastName: 'Before', Phone: '1' });
             await rest('PATCH', `/sobjects/Contact/${made.id}`, { FirstName: 'Ann', LastName: 'After', Phone: null, MailingCity: 'Ulm' });
             await rest('DELETE', `/sobjects/Contact/${made.id}`);
@@ -144,20 +150,22 @@ def test_from_the_earliest_and_from_a_replay_id(node: Callable[[str], Any]) -> N
 def test_a_managed_subscription_with_its_commit(node: Callable[[str], Any]) -> None:
     first = node("""
         await rest('POST', '/tooling/sobjects/ManagedEventSubscription', { FullName: 'Node', Metadata: {
-            label: 'Node', topicName: '/event/Now__e', defaultReplay: 'LATEST', errorRecoveryReplay: 'LATEST', state: 'RUN' } });
+            label: 'Node', topicName: '/data/Thing__ChangeEvent', defaultReplay: 'EARLIEST', errorRecoveryReplay: 'LATEST', state: 'RUN' } });
         const { records: [{ Id }] } = await rest('GET',
             "/tooling/query?q=SELECT+Id+FROM+ManagedEventSubscription+WHERE+DeveloperName='Node'");
-        const publish = (names) => async () => { for (const Needed__c of names) await rest('POST', '/sobjects/Now__e', { Needed__c }); };
+        for (const Note__c of ['x', 'y', 'z']) await rest('POST', '/sobjects/Thing__c', { Name: 'Thing', Note__c });
         const client = await connect();
-        const first = await collect((call) => client.subscribeWithManagedSubscription('Node', call, 3), 3, publish(['x', 'y', 'z']));
+        const first = await collect((call) => client.subscribeWithManagedSubscription('Node', call, 3), 3);
         client.commitReplayId(Id, first[1].replayId);
-        await new Promise((done) => setTimeout(done, 500));  // the client does not hear of the answer
-        return first.map((event) => event.payload.Needed__c);
+        // the client does not hand over the answer: wait until the org shows the position
+        const where = "/query?q=SELECT+Position+FROM+EventBusSubscriber+WHERE+Name='Node'";
+        while ((await rest('GET', where)).records[0].Position !== first[1].replayId) {}
+        return first.map((event) => event.payload.Note__c);
     """)
     second = node("""
         const client = await connect();
         const events = await collect((call) => client.subscribeWithManagedSubscription('Node', call, 1), 1);
-        return events.map((event) => event.payload.Needed__c);
+        return events.map((event) => event.payload.Note__c);
     """)
 
     assert (first, second) == (["x", "y", "z"], ["z"])
@@ -174,3 +182,19 @@ def test_errors_carry_salesforces_code(node: Callable[[str], Any]) -> None:
     assert found["code"] == 5
     assert found["trailer"] == "sfdc.platform.eventbus.grpc.topic.not.found"
     assert "rpcId: " in found["details"]
+
+
+@pytest.mark.parametrize("auth", ["username-password", "oauth-client-credentials"])
+def test_the_clients_own_logins(node: Callable[[str], Any], auth: str) -> None:
+    found = node(f"""
+        const client = new PubSubApiClient({{
+            authType: '{auth}', loginUrl: org.url, username: org.username, password: org.password,
+            userToken: org.security_token, clientId: org.client_id, clientSecret: org.client_secret,
+            pubSubEndpoint: org.pubsub_tls, rejectUnauthorizedSsl: false,
+        }}, quiet);
+        await client.connect();
+        return plain(await client.publish('/event/Later__e', payload, '{auth}'));
+    """)
+
+    assert found["correlationKey"] == auth
+    assert found["replayId"] > 0
