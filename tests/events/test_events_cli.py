@@ -117,7 +117,7 @@ def test_tail_goes_on_after_the_org_was_restarted(
         org.create("Later__e", Needed__c="before")
         assert tail.stdout is not None
         assert '"before"' in tail.stdout.readline()
-    with RunningOrg(**settings, port=port, pubsub_port=0, pubsub_tls_port=0) as again:
+    with RunningOrg(**settings, port=port) as again:
         again.create("Later__e", Needed__c="after")
         assert '"after"' in tail.communicate(timeout=30)[0]
     assert tail.returncode == 0

@@ -10,8 +10,7 @@ Source: `events.md` section 5; a CREATE's empty changedFields as documented ther
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -40,8 +39,7 @@ class RecordChange(Protocol):
     def values(self) -> Mapping[str, Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What the change events of one unit have in common. `timestamp` in epoch milliseconds."""
 
     transaction_key: str

@@ -8,13 +8,12 @@ their transaction. `events/changes.py` turns them into entries of the log.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from landbridge.records.change import Change, ChangeKind
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
+class Captured(NamedTuple):
     """One change event to be: `sequence` counts from 1 within the unit; `changed` names the columns that differ."""
 
     sequence: int
