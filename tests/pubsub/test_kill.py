@@ -101,6 +101,7 @@ def test_reconnecting_with_the_last_replay_id_sees_each_event_once(
                 thread.start()
             goal = len(published) + 120 + 31 * round_
             while len(published) < goal or len(followers[1].keys) < 40 * (round_ + 1):
+                assert all(thread.is_alive() for thread in work), "a client ended before the kill"
                 threading.Event().wait(0.002)
             served.kill()
             for thread in work:
@@ -117,6 +118,7 @@ def test_reconnecting_with_the_last_replay_id_sees_each_event_once(
             followers[0].follow(client, until="the last one")
             thread.start()
             while not last:
+                assert thread.is_alive()
                 threading.Event().wait(0.002)
             followers[1].follow(client, until=last[0])
     finally:
