@@ -79,15 +79,7 @@ class There:
 
     async def take(self, connection: socket.socket, context: ssl.SSLContext | None, begun: bytes) -> None:
         outer = await reach(self._host, self._port, self._context if context is not None else None)
-        try:
-            if context is not None:
-                await asyncio.get_running_loop().sock_sendall(connection, OPEN)
-            inner = await streams(connection, context)
-        except BaseException:
-            outer[1].close()
-            raise
-        outer[1].write(begun)
-        await carry(inner, outer)
+        await _join(connection, context, begun, outer)
 
 
 class Port:
@@ -98,16 +90,20 @@ class Port:
         self._host, self._port = host.strip("[]"), int(port)
 
     async def take(self, connection: socket.socket, context: ssl.SSLContext | None, begun: bytes) -> None:
-        outer = await reach(self._host, self._port)
-        try:
-            if context is not None:
-                await asyncio.get_running_loop().sock_sendall(connection, OPEN)
-            inner = await streams(connection, context)
-        except BaseException:
-            outer[1].close()
-            raise
-        outer[1].write(begun)
-        await carry(inner, outer)
+        await _join(connection, context, begun, await reach(self._host, self._port))
+
+
+async def _join(connection: socket.socket, context: ssl.SSLContext | None, begun: bytes, outer: Streams) -> None:
+    """Tell the program that its tunnel is open, end its TLS here, and carry what it says to `outer` and back."""
+    try:
+        if context is not None:
+            await asyncio.get_running_loop().sock_sendall(connection, OPEN)
+        inner = await streams(connection, context)
+    except BaseException:
+        outer[1].close()
+        raise
+    outer[1].write(begun)
+    await carry(inner, outer)
 
 
 async def streams(connection: socket.socket, context: ssl.SSLContext | None) -> Streams:
