@@ -23,12 +23,26 @@ PATIENCE = 60.0
 """Seconds a client may take for anything; only a broken one takes them all."""
 
 
+def _free_port() -> int:
+    """
+    A port below those that the system gives to clients (from 32,768 on Linux).
+
+    While a killed server is down, a client that tries its port again and again could be given that very port and keep it.
+    """
+    for port in range(20_000 + os.getpid() % 9_000, 30_000):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
+    raise RuntimeError("no free port below the ephemeral ones")
+
+
 class Killable:
     """`landbridge serve` on a data folder and a port that stay the same through restarts, as an org's do."""
 
     def __init__(self, folder: Path, home: Path, *options: object) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = _free_port()
         self._ready = folder / "ready.json"
         self._log = folder / "stderr"
         self._command = [sys.executable, "-m", "landbridge", "serve", "--data", folder / "org", "--port", self.port,
