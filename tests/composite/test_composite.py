@@ -85,6 +85,19 @@ def test_a_value_in_a_url_ends_no_parameter(org: RunningOrg) -> None:
     assert [row["Id"] for row in found["body"]["records"]] == [made]
 
 
+@ledger("composite.encoded-reference", "guessed", "aiosalesforce encodes the url whole, its references with it")
+def test_a_reference_in_an_encoded_url_is_one(org: RunningOrg) -> None:
+    made, row, found = composite(
+        org,
+        sub("POST", "/sobjects/Account", "a", {"Name": "Encoded"}),
+        sub("GET", "/sobjects/Account/%40%7Ba.id%7D?fields=Name", "r"),
+        sub("GET", "/query?q=SELECT+Id+FROM+Account+WHERE+Id+%3D+%27%40%7ba.id%7d%27", "q"),
+    )
+
+    assert row["body"]["Name"] == "Encoded"
+    assert [one["Id"] for one in found["body"]["records"]] == [made["body"]["id"]]
+
+
 def test_a_whole_value_keeps_its_json_type(org: RunningOrg) -> None:
     made = org.create("Account", Name="Typed", NumberOfEmployees=12)
 

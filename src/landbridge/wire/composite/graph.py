@@ -21,7 +21,7 @@ from landbridge.errors import InvalidInput, ProcessingHalted, TooManyInRequest
 from landbridge.wire.composite import envelope
 from landbridge.wire.composite.composite import answer, run
 from landbridge.wire.composite.envelope import Subrequest
-from landbridge.wire.composite.references import MOST, names
+from landbridge.wire.composite.references import MOST, names, spelled
 from landbridge.wire.http.body import decode_object
 from landbridge.wire.http.core import error_reply
 from landbridge.wire.http.message import Call, Needs, Reply, Route
@@ -88,7 +88,7 @@ def _depth(nodes: Sequence[Subrequest], most: int) -> tuple[int, int]:
     count = 0
     for node in nodes:
         depth = 0
-        for name in chain(names(node.url), names(node.body), names(dict(node.headers))):
+        for name in chain(names(spelled(node.url)), names(node.body), names(dict(node.headers))):
             count += 1
             if count > most:
                 raise TooManyInRequest(f"The request has more than {MOST} references")

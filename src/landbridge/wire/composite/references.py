@@ -14,13 +14,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
 from landbridge.errors import BodyTooLarge, ProcessingHalted, TooManyInRequest
 
 _REFERENCE = re.compile(r"@\{([^{}]*)\}")
+_ENCODED = re.compile(r"%40%7B((?:[^{}%]|%(?!7D))*)%7D", re.IGNORECASE)
 _WAY = re.compile(r"(\w+)((?:\.[^.\[\]{}]+|\[\d{1,9}\])*)\Z", re.ASCII)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
@@ -122,7 +123,13 @@ class Answers:
             # A url that begins with a reference is a url that was answered: `@{q.nextRecordsUrl}`, `@{x.attributes.url}`.
             return found if start == 0 else quote(found, safe="")
 
+        url = spelled(url)
         return self.in_text(url, spell) if "@{" in url else url
+
+
+def spelled(url: str) -> str:
+    """A url whose references are spelled plainly: clients that encode a url whole (aiosalesforce) encode them as well."""
+    return _ENCODED.sub(lambda match: f"@{{{unquote(match[1])}}}", url) if "%40" in url else url
 
 
 def _name(text: str) -> str:
@@ -148,7 +155,7 @@ def _text(value: Scalar) -> str:
 
 def may_refer(body: bytes) -> bool:
     """Whether there can be a reference in a request with this body; most have none, and are not looked through."""
-    return b"@{" in body or b"\\u00" in body  # an escaped one: \u0040
+    return b"@{" in body or b"\\u00" in body or b"%40%7" in body  # an escaped one: \u0040; one of an encoded url
 
 
 def names(value: Any) -> Iterator[str]:
