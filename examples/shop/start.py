@@ -105,7 +105,8 @@ class House:
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
         if not said:
-            sys.exit(f"the packing house did not start: {(folder / 'packing-house.log').read_text()[-500:]}")
+            reason = (folder / "packing-house.log").read_text().strip()[-500:]
+            sys.exit(f"{reason}\nAnother port for it: make run ARGS='--house-port 0'")
         self.url = said.split()[-1]
 
     def turn(self, **switches: object) -> None:

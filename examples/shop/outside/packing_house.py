@@ -266,7 +266,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of its moods")
     given = parser.parse_args()
     house = House(given.store, given.seed)
-    server = ThreadingHTTPServer(("127.0.0.1", given.port), type("Desk", (Desk,), {"house": house}))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", given.port), type("Desk", (Desk,), {"house": house}))
+    except OSError as error:
+        sys.exit(f"packing house: port {given.port} can't be used ({error.strerror}); 0 picks a free one")
     server.daemon_threads = True
     if given.org is not None:
         Reporter(house, given.org).start()
