@@ -13,6 +13,7 @@ import json
 import re
 import sys
 import time
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ class Result:
     errors: int
 
 
-class Exchange(asyncio.Protocol):
+class Exchange(asyncio.Protocol, ABC):
     """One connection with one request at a time."""
 
     def __init__(self, run: Run) -> None:
@@ -80,11 +81,13 @@ class Exchange(asyncio.Protocol):
         self._end = -1
         self.answered(body, good)
 
+    @abstractmethod
     def begin(self) -> None:
-        raise NotImplementedError
+        """The connection is there: send the first request."""
 
+    @abstractmethod
     def answered(self, body: bytes, good: bool) -> None:
-        raise NotImplementedError
+        """A whole answer has come; `good`: its status is 2xx."""
 
 
 class Subscriber(Exchange):

@@ -488,7 +488,8 @@ def test_a_login_host_answers_with_the_orgs_own_url(shop: RunningOrg) -> None:
     assert identity.json["urls"]["custom_domain"] == reply["instance_url"]
 
 
-@ledger("auth.client-credentials-host", "documented", "auth.md section 1; the text is guessed")
+@ledger("auth.client-credentials-host", "documented", "auth.md section 1")
+@ledger("auth.client-credentials-host-text", "guessed", "the text for a login host is not known")
 def test_client_credentials_need_the_orgs_own_host(shop: RunningOrg) -> None:
     def ask(host: str) -> Reply:
         form = urlencode({"grant_type": "client_credentials", "client_id": "shop", "client_secret": "hush"}).encode()

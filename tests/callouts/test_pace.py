@@ -134,6 +134,7 @@ async def test_a_place_is_not_lost_when_who_waits_for_it_goes_away() -> None:
     second = [asyncio.create_task(gate.enter(99.0)) for _ in range(2)]
     await clock.run_to(50.0)
 
+    assert all(task.done() for task in second)
     await asyncio.gather(*second)
 
 

@@ -516,6 +516,7 @@ QUERY = "/query?q=SELECT Id FROM Account LIMIT 1"
 
 @ledger("error.TooManyInRequest", "guessed", "composite.md: the limits are documented, the code is not known")
 @ledger("error.InvalidInput", "documented", "composite.md section 1, Envelope errors")
+@ledger("composite.duplicate-reference", "guessed", "composite.md section 1 has the text, unverified")
 @ledger("composite.limits", "documented", "composite.md section 1 [C1]")
 @ledger("composite.inherited-headers", "documented", "REST guide, Composite Subrequest: httpHeaders")
 @ledger(
