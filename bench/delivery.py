@@ -1,22 +1,15 @@
 """
 Deliveries: no-op handlers, enqueued to settled, durable, in order per key; against a bare loop on the same database and peers.
 
-The floor enqueues, claims and settles in batches of 128 with SQL alone: no keys, no handlers, no retries. Peers are run as
-their users run them, each durable where it can be; one whose server or package is not here is left out and says why.
+The floor enqueues, claims and settles in batches of 128 with SQL alone: no keys, no handlers, no retries. The peers: queues.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-import shutil
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,6 +17,7 @@ from typing import Any
 import apsw
 import uvloop
 
+from bench.queues import BATCH, BODY, PEERS
 from bench.table import Section, Table, rounds
 from landbridge import delivery, ids
 from landbridge.chance import Chance
@@ -36,10 +30,8 @@ from landbridge.schema.tables import create
 from landbridge.storage import Migration, SQLiteDatabase, Unit
 from landbridge.storage.dialect import SQLITE
 
-BATCH = 128
 DELIVERIES = 128 * 200
 KEYS = 1000
-BODY = b'{"payload":"' + b"x" * 185 + b'"}'
 NAME = "bench/no-op"
 TABLES = (*delivery.TABLES, *subscriptions.TABLES, *create(Entity(OBJECTS[0]), SQLITE))
 
@@ -115,120 +107,8 @@ def bare(folder: Path, deliveries: int = DELIVERIES) -> float:
     return rate
 
 
-def huey(folder: Path, jobs: int = 1500) -> float | None:
-    """huey on SQLite with fsync, one worker thread of its consumer."""
-    if find_spec("huey") is None:
-        return None
-    from huey import SqliteHuey
-
-    app = SqliteHuey("bench", filename=str(folder / "huey.db"), fsync=True, results=False)
-    done = threading.Semaphore(0)
-
-    @app.task()
-    def job(_body: str) -> None:
-        done.release()
-
-    body = BODY.decode()
-    start = time.perf_counter()
-    for _ in range(jobs):
-        job(body)
-    consumer = app.create_consumer(workers=1, worker_type="thread", periodic=False, initial_delay=0.001, max_delay=0.01)
-    consumer.start()
-    for _ in range(jobs):
-        done.acquire()
-    seconds = time.perf_counter() - start
-    consumer.stop(graceful=False)
-    return jobs / seconds
-
-
-@contextlib.contextmanager
-def _server(*command: str) -> Iterator[None]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        time.sleep(0.6)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def dramatiq(folder: Path, jobs: int = 2000) -> float | None:
-    """dramatiq on a Redis that keeps nothing, one worker of eight threads (its default), in this process."""
-    if find_spec("dramatiq") is None or shutil.which("redis-server") is None:
-        return None
-    import dramatiq as peer
-    from dramatiq.brokers.redis import RedisBroker
-
-    del folder
-    with _server("redis-server", "--port", "17379", "--save", "", "--appendonly", "no"):
-        broker = RedisBroker(host="127.0.0.1", port=17379)
-        peer.set_broker(broker)
-        done = threading.Semaphore(0)
-
-        @peer.actor(queue_name=f"bench-{time.monotonic_ns()}")
-        def job(_body: str) -> None:
-            done.release()
-
-        body = BODY.decode()
-        start = time.perf_counter()
-        for _ in range(jobs):
-            job.send(body)
-        worker = peer.Worker(broker, worker_timeout=100)
-        worker.start()
-        for _ in range(jobs):
-            done.acquire()
-        seconds = time.perf_counter() - start
-        worker.stop()
-        broker.close()
-    return jobs / seconds
-
-
-def nats(folder: Path, jobs: int = 10_000) -> float | None:
-    """JetStream with a file store through nats-py: publishes awaited in batches of 128, a durable pull consumer, acks."""
-    if find_spec("nats") is None or shutil.which("nats-server") is None:
-        return None
-    import nats as peer
-
-    async def run() -> float:
-        client = await peer.connect("nats://127.0.0.1:14222")
-        stream = client.jetstream()
-        await stream.add_stream(name="BENCH", subjects=["bench"])
-        puller = await stream.pull_subscribe("bench", durable="worker")
-        start = time.perf_counter()
-        for _ in range(0, jobs, BATCH):
-            await asyncio.gather(*(stream.publish("bench", BODY) for _ in range(BATCH)))
-        settled, wanted = 0, (jobs + BATCH - 1) // BATCH * BATCH
-        while settled < wanted:
-            messages = await puller.fetch(BATCH, timeout=5)
-            await asyncio.gather(*(message.ack() for message in messages))
-            settled += len(messages)
-        await client.flush()
-        seconds = time.perf_counter() - start
-        await client.close()
-        return wanted / seconds
-
-    store = folder / "nats"
-    with _server("nats-server", "-js", "-p", "14222", "-a", "127.0.0.1", "-sd", str(store)):
-        rate = asyncio.run(run())
-    shutil.rmtree(store, ignore_errors=True)
-    return rate
-
-
-PEERS = {
-    "huey": (huey, "the package huey"),
-    "dramatiq": (dramatiq, "the package dramatiq[redis], or redis-server"),
-    "NATS JetStream": (nats, "the package nats-py, or nats-server"),
-}
-LEFT_OUT = {
-    "procrastinate": "it wants a PostgreSQL of its own user; PERFORMANCE section 8 has 0.43 to 0.63 k jobs/s",
-    "dbos": "it polls its queue once a second; PERFORMANCE section 8 has 0.20 to 0.21 k jobs/s",
-}
-
-
 def run(table: Table, folder: Path) -> None:
     """Fill the table."""
-    for name, why in LEFT_OUT.items():
-        print(f"  left out: {name} ({why})")
 
     def each(number: int) -> None:
         place = folder / f"round-{number}"
@@ -290,12 +170,15 @@ SECTION = Section(
         ("deliveries", "/s, no-op, enqueue to settled, durable, in order per key"),
         ("bare claim-settle loop", "/s, batches of 128, durable"), ("huey", "jobs/s, SQLite, fsync"),
         ("dramatiq", "jobs/s, Redis without persistence"), ("NATS JetStream", "jobs/s, file store, nats-py"),
+        ("procrastinate", "jobs/s, PostgreSQL"), ("dbos", "jobs/s, PostgreSQL"),
     ),
     ratios=(
         ("deliveries / bare claim-settle loop", "deliveries", "bare claim-settle loop", ">= 0.25"),
         ("deliveries / huey (SQLite, fsync)", "deliveries", "huey", ">= 20"),
         ("deliveries / dramatiq (Redis)", "deliveries", "dramatiq", ">= 30"),
         ("deliveries / NATS JetStream (nats-py)", "deliveries", "NATS JetStream", ">= 4"),
+        ("deliveries / procrastinate (PostgreSQL)", "deliveries", "procrastinate", ">= 100"),
+        ("deliveries / dbos (PostgreSQL)", "deliveries", "dbos", ">= 100"),
     ),
 )  # fmt: skip
 
