@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -74,7 +74,8 @@ def pin(pid: int, core: int) -> None:
     """Keep a process to one core, its threads too: the load generator has the other."""
     if (os.cpu_count() or 1) > 1:
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), {core})
+            with suppress(ProcessLookupError):  # a thread that has ended meanwhile
+                os.sched_setaffinity(int(thread.name), {core})
 
 
 def used(pid: int) -> float:
