@@ -284,6 +284,33 @@ async def test_bookkeeping_that_is_refused_is_done_later_and_nothing_is_lost(
         assert bench.done == ["u1", "u2"]
 
 
+async def test_bookkeeping_whose_group_is_run_again_settles_and_claims_the_same(tmp_path: Path) -> None:
+    """Another unit of the group that fails after it wrote has the whole group run a second time."""
+    async with rig(tmp_path) as bench:
+        runs: list[int] = []
+        told: list[BaseException | None] = []
+
+        async def handler(delivery: Delivery, work: Work) -> None:
+            del work
+            bench.seen.append((delivery.uuid, delivery.attempt))
+            bench.db.submit(spoil, Unit("spoil"), lambda _, error: told.append(error))
+
+        def spoil(tx: Any) -> None:
+            runs.append(1)
+            tx.run("INSERT INTO lb_delivered (subscription, uuid, at) VALUES ('spoiled', 'u', 0)")
+            raise ValueError("spoiled")
+
+        bench.add(handler)
+        await bench.engine.start()
+        await bench.put(*((f"k{number % 3}", f"u{number:02}") for number in range(20)))
+        await bench.finished()
+
+        assert sorted(bench.seen) == [(f"u{number:02}", 1) for number in range(20)]
+        assert len(runs) > len(told) == 20, "no group was run again: this test shows nothing"
+        assert all(isinstance(error, ValueError) for error in told)
+        assert bench.db.read_now(lambda reader: reader.one("SELECT count(*) FROM lb_delivered")) == (0,)
+
+
 async def test_a_slow_key_holds_up_no_other(tmp_path: Path) -> None:
     async with rig(tmp_path) as bench:
         release = asyncio.Event()
