@@ -342,13 +342,14 @@ async def test_a_claim_costs_the_same_whatever_waits(tmp_path: Path) -> None:
             rows = bench.db.read_now(lambda reader: reader.all(f"EXPLAIN QUERY PLAN {sql}", params))
             return " / ".join(str(row[3]) for row in rows)
 
-        claim = plan(queue.CLAIM, {"until": 1.0, "subscription": SUB, "now": 1.0, "n": 10})
-        assert "USING COVERING INDEX lb_delivery_head" in claim or "USING INDEX lb_delivery_head" in claim, claim
+        claim = plan(queue.READY, (SUB, 1.0, 10))
+        assert "USING INDEX lb_delivery_due (subscription=? AND due_at<?)" in claim, claim
         assert "SCAN lb_delivery" not in claim, claim
         assert "TEMP B-TREE" not in claim, claim
         for sql, params in (
             (queue.NEXT_DUE, (SUB,)), (queue.PROMOTE, (SUB, "a")), (queue.PROMOTE_MANY, (SUB, "[]")),
-            (queue.OPEN_KEYS, (SUB, "[]")), (queue.REMOVE_MANY, ("[]",)), (queue.EXPIRE, (SUB, 1.0)),
+            (queue.ENQUEUE, (1, SUB, "a", "u", 1, "c", b"", 1.0)), (queue.REMOVE_MANY, ("[]",)), (queue.EXPIRE, (1.0,)),
+            (queue.UNCLAIM_MANY, ("[]",)), (queue.IN_FLIGHT, (SUB,)),
         ):  # fmt: skip
             found = plan(sql, params)
             assert "SCAN lb_delivery" not in found, (sql, found)

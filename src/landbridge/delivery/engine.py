@@ -189,9 +189,8 @@ class Engine:
 
     async def start(self) -> None:
         """Make due what a dead process left in flight, then begin."""
-        names = list(self._subscriptions)
         # The folder has one owner: whatever is in flight at our start belongs to a process that is gone.
-        await self._db.write(lambda tx: self._queue.expire(tx, names, float("inf")), Unit("delivery-start"))
+        await self._db.write(lambda tx: self._queue.expire(tx, float("inf")), Unit("delivery-start"))
         self._stopping = False
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._worker()) for _ in range(self._workers)]
