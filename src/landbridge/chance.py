@@ -7,6 +7,8 @@ import secrets
 import string
 
 _LETTERS = string.ascii_letters + string.digits
+_FIXED = 0xF << 76 | 0x3 << 62
+_VERSION_4 = 0x4 << 76 | 0x2 << 62
 
 
 class Chance:
@@ -30,13 +32,14 @@ class Chance:
 
     def uuid(self) -> str:
         """A version 4 UUID from the seed: for event and correlation ids."""
-        digits = f"{self._random.getrandbits(128):032x}"
-        variant = "89ab"[int(digits[16], 16) & 3]  # RFC 9562: the two bits after the version
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+        # RFC 9562: four bits say the version, two the variant.
+        bits = self._random.getrandbits(128) & ~_FIXED | _VERSION_4
+        digits = bits.to_bytes(16, "big").hex()
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def hex(self, digits: int) -> str:
         """So many lower-case hex digits from the seed: for request ids."""
-        return f"{self._random.getrandbits(4 * digits):0{digits}x}"
+        return self._random.getrandbits(4 * digits).to_bytes((digits + 1) // 2, "big").hex()[-digits:]
 
     @staticmethod
     def letters(length: int) -> str:

@@ -159,6 +159,36 @@ async def test_secrets_in_the_urls_of_headers_are_hidden_by_name(org: Org) -> No
     assert "token=*****" in row["RequestHeaders__c"]
 
 
+@pytest.mark.parametrize(
+    "word",
+    ["passw", "passphrase", "pwd", "secret", "token", "api_key", "apikey", "access-key", "private_key", "authorization", "credential",
+     "cookie", "sessionId", "signature", "assertion", "otp", "x-amz-security-token"],
+)  # fmt: skip
+def test_the_quick_look_at_a_body_overlooks_no_secret_name(word: str) -> None:
+    """Every word of `mask._WORDS`, alone: nothing else in the body makes the masks look closer."""
+    assert mask.body(f'{{"{word.upper()}":"hide me"}}') == f'{{"{word.upper()}":"*****"}}'
+
+
+async def test_a_secret_is_found_in_whichever_part_of_a_callout_it_stands(org: Org) -> None:
+    """The parts are searched together: each place alone, with nothing else to find."""
+    secret = "s3cr3t-v4lue"
+    async with outside(
+        lambda got: answer({"echo": got.body.decode()}, 201, X_Plain=got.headers.get("x-back", "none"))
+    ) as erp:
+        await org.credential("ERP", erp.url, {"token": secret}, auth="bearer")
+        run = org.callouts.run()
+        for given in (
+            {"data": secret}, {"data": b"\xff" + secret.encode()}, {"headers": {"X-Back": secret}}, {"data": "x" * 5000 + secret},
+            {"data": "x" * 4090 + secret}, {"headers": {"X-Long": "y" * 9000, "X-Back": secret}},
+        ):  # fmt: skip
+            await org.callouts.send(request("ERP", "POST", f"/in/{secret}", **given), run)
+
+    rows = await org.log()
+    assert len(rows) == 6
+    assert secret[:8] not in str(rows)
+    assert all(row["Url__c"].endswith("/in/*****") for row in rows)
+
+
 def test_a_secret_across_the_edge_of_what_is_kept_is_hidden() -> None:
     from landbridge.callouts.entry import kept_body
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +85,47 @@ async def test_the_seconds_of_a_run_are_counted(org: Org) -> None:
     assert run.calls == 2
     assert run.seconds == pytest.approx(sum(outcome.duration for outcome in outcomes))
     assert run.seconds >= 0.1
+
+
+async def test_a_header_that_comes_twice_comes_twice(org: Org) -> None:
+    raw = b"HTTP/1.1 200 OK\r\nLink: <a>\r\nX-One: 1\r\nLink: <b>\r\nContent-Length: 2\r\n\r\nok"
+    async with outside(lambda got: Answer(raw=raw)) as erp:
+        await org.credential("ERP", erp.url)
+        outcome = await org.callouts.send(request("ERP", "GET", "/"), org.callouts.run())
+
+    assert [value for name, value in outcome.headers if name == "link"] == ["<a>", "<b>"]
+    assert outcome.header("x-one") == "1"
+    [row] = await org.log()
+    assert "link: <a>\n" in row["ResponseHeaders__c"]
+    assert "link: <b>\n" in row["ResponseHeaders__c"]
+
+
+async def test_answers_with_a_length_and_no_body_leave_the_connection_good(org: Org) -> None:
+    async with outside(
+        lambda got: Answer(204 if got.method == "DELETE" else 200, b"" if got.method == "DELETE" else b"four")
+    ) as erp:
+        await org.credential("ERP", erp.url)
+        run = org.callouts.run()
+        found = [await org.callouts.send(request("ERP", method, "/"), run) for method in ("HEAD", "DELETE", "GET")]
+
+    assert [outcome.body for outcome in found] == [b"", b"", b"four"]
+    assert all(outcome.ok for outcome in found)
+    assert erp.connections == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists() or not hasattr(os, "SCHED_BATCH"), reason="Linux's own")
+async def test_the_clients_thread_is_one_of_batches_and_ours_is_not() -> None:
+    """In a process of its own: whoever makes the first client in this one decides for all."""
+    program = """
+import os
+from landbridge.callouts.transport import _started
+from pyreqwest.client import ClientBuilder
+_started(ClientBuilder())
+policies = {open(f"/proc/self/task/{t}/comm").read().strip(): os.sched_getscheduler(int(t)) for t in os.listdir("/proc/self/task")}
+print(os.sched_getscheduler(0) == os.SCHED_OTHER, [policy for name, policy in policies.items() if name.startswith("pyreqwest")])
+"""
+    ended = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout.strip() == f"True [{os.SCHED_BATCH}]"

@@ -103,7 +103,7 @@ def ended(breaker: Breaker, policy: BreakerPolicy, now: float, epoch: int, *, fa
         return breaker
     counts = _counted(breaker.counts, policy, now, failed=failed)
     if not failed:
-        return Breaker(counts=counts, epoch=breaker.epoch)
+        return Breaker(State.CLOSED, counts, epoch=epoch)
     bad = sum(count[2] for count in counts)
     if bad >= policy.failures and bad >= policy.rate * sum(count[1] + count[2] for count in counts):
         return _opened(breaker, policy, now)
@@ -118,12 +118,12 @@ def _counted(
     counts: tuple[tuple[int, int, int], ...], policy: BreakerPolicy, now: float, *, failed: bool
 ) -> tuple[tuple[int, int, int], ...]:
     """The window's counts with one call more; slices that have left the window are gone."""
-    here = _slice(policy, now)
-    one = (0, 1) if failed else (1, 0)
-    if counts and counts[-1][0] == here:
-        last = counts[-1]
-        return (*counts[:-1], (here, last[1] + one[0], last[2] + one[1]))
-    return (*(count for count in counts if count[0] > here - SLICES), (here, *one))
+    here = int(now * SLICES / policy.window)  # `_slice`, which this is too often for
+    if counts:
+        last, good, bad = counts[-1]
+        if last == here:
+            return (*counts[:-1], (here, good, bad + 1) if failed else (here, good + 1, bad))
+    return (*(count for count in counts if count[0] > here - SLICES), (here, 0, 1) if failed else (here, 1, 0))
 
 
 def abandoned(breaker: Breaker, epoch: int) -> Breaker:

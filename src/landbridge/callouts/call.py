@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from landbridge.callouts import breaker as breakers
+from landbridge.callouts import mask
 from landbridge.callouts.breaker import State
 from landbridge.callouts.entry import entry as make_entry
-from landbridge.callouts.entry import shown_url
+from landbridge.callouts.entry import lines, shown_url
 from landbridge.callouts.guard import NotAllowed, check_host, redirected
 from landbridge.callouts.live import Live
 from landbridge.callouts.model import Kind, Outcome, Request, Sent, Stopped
@@ -30,6 +31,7 @@ MOST_REDIRECTS = 5
 MOST_RETRY_AFTER = 30 * 86400.0
 """What a target can ask for: a slip of its keyboard is no reason to wait for a century."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_POINT = "callout.send"
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -65,10 +67,16 @@ class Call:
 
     async def go(self) -> Outcome:
         """One request on the wire, journalled."""
-        parts, live, run = self._parts, self._live, self._run
+        parts, live, run, request = self._parts, self._live, self._run, self._request
         clock = parts.clock
         at, started = clock.epoch(), clock.monotonic()
-        headers = self._headers()
+        trace = f"00-{run.trace_id}-{parts.chance.hex(16)}-01"
+        key = request.idempotency_key
+        headers = [*request.headers, ("traceparent", trace)]
+        shown = f"{live.shown_headers}{lines(request.headers)}traceparent: {trace}\n"
+        if key is not None:
+            headers.append(("Idempotency-Key", key))
+            shown = f"{shown}Idempotency-Key: {mask.body(key) if '?' in key else key}\n"
         answer: Answer | None = None
         kind, sent, error = Kind.ANSWERED, Sent.YES, ""
         retry_after: float | None = None
@@ -77,13 +85,13 @@ class Call:
         try:
             self._check_run()
             self._check_credential()
-            epoch = self._ask_breaker()
+            epoch = live.breaker.epoch if live.breaker.state is State.CLOSED else self._ask_breaker()
             if live.gate.free_run:
-                answer = await self._wire(headers)
+                answer = await self._wire(headers, started)
             else:
-                await live.gate.enter(self._left())
+                await live.gate.enter(self._left(started))
                 try:
-                    answer = await self._wire(headers)
+                    answer = await self._wire(headers, clock.monotonic())
                 finally:
                     live.gate.leave()
             if answer.status in _REDIRECTS:
@@ -95,7 +103,7 @@ class Call:
             self._release(epoch)
             if not isinstance(gone, ValueError):
                 spent = clock.monotonic() - started
-                self._note(at, spent, headers, Kind.LOST, Sent.MAYBE, None, "cancelled before the answer came", None)
+                self._note(at, spent, shown, Kind.LOST, Sent.MAYBE, None, "cancelled before the answer came", None)
             raise
         spent = clock.monotonic() - started
         run.seconds += spent
@@ -103,7 +111,7 @@ class Call:
             self._tell_breaker(epoch, kind, 0 if answer is None else answer.status)
         if answer is not None and retry_after is None and answer.status >= 300:
             retry_after = _retry_after(answer, clock)
-        return self._note(at, spent, headers, kind, sent, answer, error, retry_after)
+        return self._note(at, spent, shown, kind, sent, answer, error, retry_after)
 
     # --- before the wire ---------------------------------------------------------------------------------------
 
@@ -123,12 +131,12 @@ class Call:
         run.calls += 1
 
     def _check_credential(self) -> None:
-        credential = self._live.credential
-        if not credential.enabled:
-            raise Stopped(Kind.REFUSED, Sent.NO, f"named credential {credential.name} is switched off")
-        if not self.url.startswith(self._live.base + "/"):
+        live = self._live
+        if not live.credential.enabled:
+            raise Stopped(Kind.REFUSED, Sent.NO, f"named credential {live.name} is switched off")
+        if not self.url.startswith(live.own):
             try:
-                check_host(credential, self.url)
+                check_host(live.credential, self.url)
             except NotAllowed as error:
                 raise Stopped(Kind.REFUSED, Sent.NO, str(error)) from None
 
@@ -144,43 +152,47 @@ class Call:
             self._live.breaker = breakers.abandoned(self._live.breaker, epoch)
 
     def _tell_breaker(self, epoch: int, kind: Kind, status: int) -> None:
-        if kind in (Kind.BUSY, Kind.REFUSED):
+        if kind is Kind.BUSY or kind is Kind.REFUSED:
             self._release(epoch)
             return
         live = self._live
-        failed = kind not in (Kind.ANSWERED, Kind.TOO_LARGE) or status >= 500
-        policy = live.credential.breaker
-        before = live.breaker.state
-        live.breaker = breakers.ended(live.breaker, policy, self._parts.clock.epoch(), epoch, failed=failed)
-        if live.breaker.state is not before:
-            level = logging.WARNING if live.breaker.state is State.OPEN else logging.INFO
-            log.log(level, "the breaker of named credential %s is %s", live.credential.name, live.breaker.state)
+        failed = status >= 500 or (kind is not Kind.ANSWERED and kind is not Kind.TOO_LARGE)
+        before = live.breaker
+        now = self._parts.clock.epoch()
+        after = live.breaker = breakers.ended(before, live.credential.breaker, now, epoch, failed=failed)
+        if after.state is not before.state:
+            level = logging.WARNING if after.state is State.OPEN else logging.INFO
+            log.log(level, "the breaker of named credential %s is %s", live.name, after.state)
 
     # --- on the wire -------------------------------------------------------------------------------------------
 
-    async def _wire(self, headers: list[tuple[str, str]]) -> Answer:
-        live, request = self._live, self._request
-        strike = self._strike("before")
-        if strike is not None:
-            staged = await self._suffer(strike, Sent.NO)
-            if staged is not None:
-                return staged
+    async def _wire(self, headers: list[tuple[str, str]], now: float) -> Answer:
+        live, request, switchboard = self._live, self._request, self._parts.switchboard
+        if switchboard.armed(_POINT):
+            strike = self._strike("before")
+            if strike is not None:
+                staged = await self._suffer(strike, Sent.NO)
+                if staged is not None:
+                    return staged
+            now = self._parts.clock.monotonic()
         if live.tokens is not None:
             self.old_token = live.tokens.kept()
             token = self.old_token if self.old_token is not None else await live.tokens.get(self._post_token)
             headers = [*headers, ("Authorization", f"Bearer {token}")]
+            now = self._parts.clock.monotonic()
         url = self.url
         if live.key:
             url += ("&" if "?" in url else "?") + live.key
-        answer = await live.transport.exchange(request.method, url, headers, request.body, self._left())
-        strike = self._strike("after")
-        if strike is not None:
-            return await self._suffer(strike, Sent.MAYBE) or answer
+        answer = await live.transport.exchange(request.method, url, headers, request.body, self._left(now))
+        if switchboard.armed(_POINT):
+            strike = self._strike("after")
+            if strike is not None:
+                return await self._suffer(strike, Sent.MAYBE) or answer
         return answer
 
-    def _left(self) -> float:
-        """Seconds this request may take. Raises Stopped when none are left."""
-        left = self._deadline - self._parts.clock.monotonic()
+    def _left(self, now: float) -> float:
+        """Seconds this request may take from now, a moment of `Clock.monotonic`. Raises Stopped when none are left."""
+        left = self._deadline - now
         if self._run.limited:
             left = min(left, MOST_SECONDS - self._run.seconds)
         if left <= 0:
@@ -188,20 +200,17 @@ class Call:
         return left
 
     def _strike(self, when: str) -> Strike | None:
-        switchboard = self._parts.switchboard
-        if not switchboard.armed("callout.send"):
-            return None
         request, run = self._request, self._run
-        return switchboard.strike(
-            "callout.send",
-            {"when": when, "credential": self._live.credential.name, "method": request.method, "path": request.path,
+        return self._parts.switchboard.strike(
+            _POINT,
+            {"when": when, "credential": self._live.name, "method": request.method, "path": request.path,
              "flow": run.flow, "subscription": run.subscription},
         )  # fmt: skip
 
     async def _suffer(self, strike: Strike, sent: Sent) -> Answer | None:
         """Do as the switchboard says. Raises Stopped as the wire would."""
         if strike.delay:
-            left = self._left()
+            left = self._left(self._parts.clock.monotonic())
             await self._parts.clock.sleep(min(strike.delay, left))
             if strike.delay >= left:
                 raise Stopped(Kind.TIMEOUT, sent, "no answer in time")
@@ -246,10 +255,10 @@ class Call:
         answer: Answer | None = None
         kind, sent, error = Kind.ANSWERED, Sent.YES, ""
         try:
-            answer = await live.token_transport.exchange("POST", url, headers, form, self._left())
+            answer = await live.token_transport.exchange("POST", url, headers, form, self._left(started))
         except Stopped as stop:
             kind, sent, error, answer = stop.kind, stop.sent, str(stop), stop.answer
-        entry = make_entry(parts.log_body, live, run, request, url, "", headers, kind, sent, answer, error,
+        entry = make_entry(parts.log_body, live, run, request, url, lines(headers), kind, sent, answer, error,
                        parts.clock.monotonic() - started, at, secret_answer=True)  # fmt: skip
         run.note(entry)
         if kind is Kind.REFUSED:
@@ -260,16 +269,8 @@ class Call:
 
     # --- after it ----------------------------------------------------------------------------------------------
 
-    def _headers(self) -> list[tuple[str, str]]:
-        """What this request has besides the credential's headers and a token."""
-        request = self._request
-        headers = [*request.headers, ("traceparent", f"00-{self._run.trace_id}-{self._parts.chance.hex(16)}-01")]
-        if request.idempotency_key is not None:
-            headers.append(("Idempotency-Key", request.idempotency_key))
-        return headers
-
     def _note(
-        self, at: float, spent: float, headers: list[tuple[str, str]], kind: Kind, sent: Sent, answer: Answer | None,
+        self, at: float, spent: float, shown_headers: str, kind: Kind, sent: Sent, answer: Answer | None,
         error: str, retry_after: float | None,
     ) -> Outcome:  # fmt: skip
         """Into the journal, and out as a value."""
@@ -277,18 +278,19 @@ class Call:
         url = shown_url(live, self.url)
         if error:
             error = live.hidden.hide(error)[:1000]
-        entry = make_entry(self._parts.log_body, live, run, request, url, live.shown_headers, headers, kind, sent, answer,
-                       error, spent, at)  # fmt: skip
+        entry = make_entry(
+            self._parts.log_body, live, run, request, url, shown_headers, kind, sent, answer, error, spent, at
+        )
         run.note(entry)
         if answer is None:
             return Outcome(
-                kind=kind, sent=sent, credential=live.credential.name, method=request.method, url=url,
+                kind=kind, sent=sent, credential=live.name, method=request.method, url=url,
                 correlation_id=run.correlation_id, error=error, retry_after=retry_after, duration=spent,
             )  # fmt: skip
         return Outcome(
-            kind=kind, sent=sent, credential=live.credential.name, method=request.method, url=url,
+            kind=kind, sent=sent, credential=live.name, method=request.method, url=url,
             correlation_id=run.correlation_id, status=answer.status, headers=answer.headers, body=answer.body, error=error,
-            retry_after=retry_after, duration=spent, http_version=answer.version, shown=str(entry.values[-1] or ""),
+            retry_after=retry_after, duration=spent, http_version=answer.version, shown=entry.values[-2] or "",  # type: ignore[arg-type]
         )  # fmt: skip
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
+
+import msgspec
 
 from landbridge.clock import Clock
 from landbridge.schema.model import Field, Kind, SObject
@@ -33,7 +35,7 @@ CHUNK = 500
 """Rows that one unit writes or trims: the loop and the writer are not held for long."""
 TRIM_EVERY = 60.0
 """Seconds between looks for what is too old."""
-_OVERHEAD = 500
+OVERHEAD = 500
 """Bytes a row takes besides its long texts."""
 
 
@@ -84,18 +86,13 @@ KEPT = f'SELECT coalesce(sum(StoredSize__c), 0) FROM "{OBJECT}"'
 Value = str | int | float | None
 
 
-class Entry:
+class Entry(msgspec.Struct, gc=False):
     """One callout on its way into the journal: `values` are the columns after the first three, masked and bounded."""
 
-    __slots__ = ("at", "kept", "size", "values", "written")
-
-    def __init__(self, at: float, values: Sequence[Value], texts: int) -> None:
-        """`texts`: characters of the long ones among the values."""
-        self.at = at
-        self.values = values
-        self.size = _OVERHEAD + texts
-        self.written = False
-        self.kept = False
+    at: float
+    values: tuple[Value, ...]
+    written: bool = False
+    kept: bool = False
 
 
 class Journal:
@@ -140,23 +137,24 @@ class Journal:
 
     def write(self, tx: Tx, entries: Iterable[Entry]) -> None:
         """Write those of the entries that are not written yet, in this unit. A unit that runs twice writes them once."""
-        rows = []
-        size = 0
         fresh = [entry for entry in entries if not entry.written]
         if not fresh:
             return
+        rows = []
+        new_id, wire = self._numbers.id, self._wire
         for entry in fresh:
-            stamp = self._wire(entry.at)
-            rows.append((str(self._numbers.id(tx, PREFIX)), stamp, stamp, *entry.values, entry.size))
-            size += entry.size
+            stamp = wire(entry.at)
+            rows.append((new_id(tx, PREFIX), stamp, stamp, *entry.values))
             entry.written = True
-        tx.on_rollback(lambda: _unwrite(fresh))
+        tx.on_rollback(partial(_unwrite, fresh))
         tx.insert(OBJECT, COLUMNS, rows)
-        tx.after_commit(lambda: self._keep(fresh, size))
+        tx.after_commit(partial(self._keep, fresh))
 
-    def _keep(self, entries: Iterable[Entry], size: int) -> None:
+    def _keep(self, entries: Iterable[Entry]) -> None:
+        size = 0
         for entry in entries:
             entry.kept = True
+            size += entry.values[-1]  # type: ignore[operator, assignment]  # StoredSize__c
         self._wrote(size)
 
     async def flush(self) -> None:

@@ -38,7 +38,10 @@ class Live:
         self.hidden = mask.Secrets([*secrets.values(), *_combined(credential, secrets)])
         self.gate = Gate(clock, credential.rate, credential.burst, credential.concurrency)
         self.breaker = Breaker()
+        self.name = credential.name
         self.base = credential.url.rstrip("/")
+        self.own = f"{self.base}/"
+        """What every URL of the credential's own begins with."""
         self.headers = _fixed_headers(credential, secrets)
         self.shown_headers = "".join(f"{name}: {self._shown(name, value)}\n" for name, value in self.headers)
         self.key = ""

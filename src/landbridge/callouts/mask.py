@@ -68,20 +68,25 @@ def _parameter(part: str) -> str:
 
 def body(text: str) -> str:
     """A body, perhaps cut off, with the values of secret names hidden: JSON (also as text inside JSON), form, URL, XML."""
-    low = text.lower()
-    if not _may_hold_one(low):
+    if not may_hold_one(text):
         return text
     for pattern in _patterns()[2]:
         text = pattern.sub(_hide_member, text)
     return text
 
 
-def _may_hold_one(low: str) -> bool:
-    """A quick look that lets nothing of `_WORDS` pass: plain searches, for it is done to every body."""
+def may_hold_one(text: str) -> bool:
+    """
+    A quick look that lets nothing of `_WORDS` pass: plain searches, for it is done to every body.
+
+    Words that share a part are looked for by that part first.
+    """
+    low = text.lower()
     return (
-        "pass" in low or "secret" in low or "token" in low or "key" in low or "auth" in low or "cred" in low
-        or "cookie" in low or "sess" in low or "sign" in low or "assert" in low or "pwd" in low or "otp" in low
-        or "amz-security" in low
+        "key" in low or "auth" in low or "cred" in low or "sign" in low or "pwd" in low or "otp" in low
+        or ("ss" in low and ("pass" in low or "sess" in low or "assert" in low))
+        or ("ok" in low and ("token" in low or "cookie" in low))
+        or ("sec" in low and ("secret" in low or "amz-security" in low))
     )  # fmt: skip
 
 
@@ -117,6 +122,13 @@ class Secrets:
         # The longest first: one secret may be a part of another.
         known = {*self._fixed, *(form for forms in self._tokens for form in forms)}
         self._all = tuple(sorted(known, key=lambda form: (-len(form), form)))
+
+    def found_in(self, text: str) -> bool:
+        """Whether any of them is in the text."""
+        for form in self._all:  # noqa: SIM110, a generator costs more than what it looks for
+            if form in text:
+                return True
+        return False
 
     def hide(self, text: str) -> str:
         """The text without any of them."""

@@ -29,12 +29,13 @@ class Run:
     """
     One handler run: its budget and its entries of the journal. Made by `Callouts.run`.
 
-    `calls` and `seconds` are what is used of the budget; `uncommitted` says whether the run holds uncommitted work now.
+    `calls` and `seconds` are what is used of the budget; `uncommitted` says whether the run holds uncommitted work now;
+    what is `shown_` fits into the journal.
     """
 
     __slots__ = (
         "_callouts", "_entries", "_journal", "attempt", "calls", "correlation_id", "flow", "limited", "seconds",
-        "subscription", "trace_id", "uncommitted",
+        "shown_correlation_id", "shown_flow", "shown_subscription", "subscription", "trace_id", "uncommitted",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +49,9 @@ class Run:
         self.subscription = subscription
         self.attempt = attempt
         self.correlation_id = correlation_id
+        self.shown_flow = flow[:255]
+        self.shown_subscription = subscription[:255]
+        self.shown_correlation_id = correlation_id[:255]
         self.trace_id = trace_id
         self.uncommitted = uncommitted
         self.limited = limited

@@ -79,9 +79,12 @@ class Callouts:
         """One handler run. `uncommitted` says whether it holds uncommitted work at the moment; `limits` None: as the org."""
         if correlation_id is None:
             correlation_id = self._chance.uuid()
+            trace_id = correlation_id.replace("-", "")
+        else:
+            trace_id = _trace_id(correlation_id)
         return Run(
             self, self.journal, flow=flow, subscription=subscription, attempt=attempt, correlation_id=correlation_id,
-            trace_id=_trace_id(correlation_id), uncommitted=uncommitted,
+            trace_id=trace_id, uncommitted=uncommitted,
             limited=self._limits if limits is None else limits,
         )  # fmt: skip
 

@@ -8,14 +8,15 @@ is bound to the one address that was checked; a name that moves gets a new clien
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from pyreqwest import exceptions as failures
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.http import Url
+from pyreqwest.response import Response
 
 from landbridge.callouts.credential import Credential, HttpVersion
 from landbridge.callouts.guard import NotAllowed, Resolve, check_addresses
@@ -27,6 +28,7 @@ PINNED_FOR = 30.0
 MOST_CLIENTS = 8
 CONNECT = 0.9
 """The part of the timeout that connecting may take: what ends within it was certainly not sent."""
+_VERSIONS = {"HTTP/0.9": "0.9", "HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/2.0": "2", "HTTP/3.0": "3"}
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class Transport:
         resolve: Resolve,
     ) -> None:  # fmt: skip
         self._credential = credential
+        self._public_only = credential.public_only
+        self._most = credential.max_body
         self._headers = dict(headers)
         self._client_key = client_key
         self._clock = clock
@@ -59,48 +63,50 @@ class Transport:
         self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None, seconds: float
     ) -> Answer:
         """One request and its whole answer, bounded. Raises Stopped, ValueError."""
-        began = self._clock.monotonic()
-        client = await self._client(url, seconds)
-        if self._credential.public_only:  # the name may have taken its time
-            seconds = max(0.001, seconds - (self._clock.monotonic() - began))
+        if self._public_only:
+            began = self._clock.monotonic()
+            client = await self._pinned_client(url, seconds)
+            seconds = max(0.001, seconds - (self._clock.monotonic() - began))  # the name may have taken its time
+        else:
+            client = self._free or self._open()
         try:
-            builder = client.request(method, url).timeout(timedelta(seconds=seconds))
-            for name, value in headers:
-                builder = builder.header(name, value)
+            builder = client.request(method, url).timeout(timedelta(seconds=seconds)).headers(headers)
             if body is not None:
-                builder = builder.body_bytes(body)
+                builder.body_bytes(body)
             request = builder.build_streamed()
         except ValueError as error:  # BuilderError is one too
             raise ValueError(f"not a request that HTTP can carry: {str(error).splitlines()[0]}") from None
         answer: Answer | None = None
         try:
-            async with request as response:
-                answer = Answer(
-                    response.status, tuple(response.headers.items()), b"", response.version[5:].removesuffix(".0")
-                )
-                answer.body = await self._read(response, answer=answer)
-                return answer
+            # As `async with` would, but an answer that was read to its end has nothing left to close, and closing it would be
+            # one more way through the client.
+            response = await request.__aenter__()
+            try:
+                answer = Answer(response.status, _headers(response), b"", _VERSIONS.get(response.version, ""))
+                length = response.get_header("content-length")  # gone where the client has unpacked the body
+                if length is not None and length.isdecimal() and int(length) <= self._most:
+                    answer.body = (await response.bytes()).to_bytes()  # the protocol itself holds it to that length
+                else:
+                    answer.body = await self._read(response, answer)
+            except BaseException:
+                await request.__aexit__(None, None, None)
+                raise
+            return answer
         except failures.RequestError as error:
             failed = _failed(error, answer)
-            if failed.sent is Sent.NO and self._credential.public_only:
+            if failed.sent is Sent.NO and self._public_only:
                 self._next_address(url)
             raise failed from None
 
-    async def _read(self, response: Any, answer: Answer) -> bytes:
-        most = self._credential.max_body
-        reader = response.body_reader
-        first = await reader.read(most + 1)
-        if first is None:
-            return b""
-        data = bytes(first)
-        length = response.get_header("content-length")  # gone where the client has unpacked the body
-        if length is not None and length == str(len(data)) and len(data) <= most:
-            return data  # whole: asking once more would be another way through the client's thread
+    async def _read(self, response: Response, answer: Answer) -> bytes:
+        """A body of unknown length."""
+        most, reader = self._most, response.body_reader
+        data = b""
         while len(data) <= most:
             more = await reader.read(most + 1 - len(data))
             if more is None:
                 return data
-            data += bytes(more)
+            data += more.to_bytes()
         raise Stopped(Kind.TOO_LARGE, Sent.YES, f"the answer is larger than {most} bytes", answer=answer)
 
     async def close(self) -> None:
@@ -122,11 +128,11 @@ class Transport:
         self._pinned.pop(key, None)
         self._turns[key] = self._turns.get(key, 0) + 1
 
-    async def _client(self, url: str, seconds: float) -> Client:
-        if not self._credential.public_only:
-            if self._free is None:
-                self._free = self._build().build()
-            return self._free
+    def _open(self) -> Client:
+        self._free = _started(self._build())
+        return self._free
+
+    async def _pinned_client(self, url: str, seconds: float) -> Client:
         # The client's own parser decides what the host is: two parsers that disagree are a way around any check.
         parsed = Url(url)
         host, port = parsed.host_str or "", parsed.port_or_known_default or 443
@@ -147,7 +153,7 @@ class Transport:
         builder = self._build()
         if parsed.domain is not None:
             builder = builder.resolve(bare, address, port)
-        client = builder.build()
+        client = _started(builder)
         while len(self._pinned) >= MOST_CLIENTS:
             del self._pinned[next(iter(self._pinned))]
         self._pinned[f"{host}:{port}"] = (client, now + PINNED_FOR, address)
@@ -182,6 +188,35 @@ class Transport:
         if credential.client_certificate and self._client_key is not None:
             builder = builder.identity_pem(f"{self._client_key}\n{credential.client_certificate}".encode())
         return builder
+
+
+def _started(builder: ClientBuilder) -> Client:
+    """
+    A client of the builder's. The first one starts the thread in which all of them work; it inherits our scheduling policy.
+
+    As a thread of batches it does not take the core from the loop for every packet, but when the loop has nothing left to do: on
+    one core, 16 callouts at a time cost 57 us each and not 66, and those settled in units 95 and not 130. With a core for each
+    of the two nothing changes, nor does the share of the processor it gets. Linux only.
+    """
+    if not hasattr(os, "SCHED_BATCH") or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return builder.build()
+    try:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    except OSError:  # a sandbox may forbid it
+        return builder.build()
+    try:
+        return builder.build()
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _headers(response: Response) -> tuple[tuple[str, str], ...]:
+    found = response.headers.dict_multi_value()
+    pairs = tuple(found.items())
+    for _, value in pairs:
+        if value.__class__ is list:  # one that came more than once
+            return tuple(response.headers.items())
+    return pairs  # type: ignore[return-value]
 
 
 def _failed(error: failures.RequestError, answer: Answer | None) -> Stopped:

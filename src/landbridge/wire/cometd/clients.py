@@ -69,8 +69,6 @@ class Client:
     session: Session
     access: Access
     login: Any
-    away: dict[Client, None]
-    """Its user's clients without a held connect."""
     answer: Answer | None = None
     caught_up: bool = False
     """Whether it waits on its channels' watches."""
@@ -166,11 +164,11 @@ class Clients:
         alone = len(found) == 1
         for message in found:
             try:
-                if message.get("channel") == CONNECT:
+                if text(message, "channel") == CONNECT:
                     client = self._connect(message, caller, now, out, alone=alone)
                     if client is not None:
                         client.answer = answer
-                        client.away.pop(client, None)
+                        self._here(client)
                         return client
                 else:
                     out.append(self._other(message, caller, now))
@@ -197,18 +195,20 @@ class Clients:
 
     def _find(self, message: Message, caller: Caller) -> Client:
         """The client a message is from. Raises Refused for a bad token, an unknown client, one of another user or browser."""
-        access, name = caller.access, message.get("clientId")
-        if access is None:
+        if caller.access is None:
             raise Refused(caller.refused)
-        client = self._clients.get(name) if isinstance(name, str) else None
+        name = text(message, "clientId")
+        if name is None and text(message, "channel") == SUBSCRIBE:
+            raise Refused("no handshake")
+        client = None if name is None else self._clients.get(name)
         if client is None:
-            raise Refused("unknown client" if isinstance(name, str) or not _is(message, SUBSCRIBE) else "no handshake")
-        session = client.session
-        if session.user_id != access.user_id:
+            raise Refused("unknown client")
+        if client.session.user_id != caller.access.user_id:
             raise Refused("other user")
-        if session.browser != caller.browser:
-            raise Refused("no cookie", session.id)
-        client.login, client.access = caller.login, access  # perhaps a new token of the same user, or other rights
+        if client.session.browser != caller.browser:
+            raise Refused("no cookie", client.session.id)
+        if client.login is not caller.login:
+            client.login, client.access = caller.login, caller.access  # a new token of the same user
         return client
 
     def _handshake(self, message: Message, caller: Caller, now: float) -> bytes:
@@ -221,13 +221,12 @@ class Clients:
         if len(self._clients) >= self._bounds.subscribers + self._bounds.others:
             # A storm of handshakes eats its own: who has the most clients without a connect loses the oldest of them.
             most = max(self._away.values(), key=len, default=None)
-            if not most:
+            if most is None:
                 raise Refused("too many connections")
             self._forget(next(iter(most)))
         session = Session(self._new_id(), access.user_id, caller.browser or "", now)
-        away = self._away.setdefault(session.user_id, {})
-        client = self._clients[session.id] = Client(session, access, caller.login, away)
-        away[client] = None
+        client = self._clients[session.id] = Client(session, access, caller.login)
+        self._gone_away(client)
         return session.handshake(message)
 
     def _subscribe(self, client: Client, message: Message) -> bytes:
@@ -298,7 +297,7 @@ class Clients:
             self._behind[client] = None
             return client
         try:
-            owed, done = self._owed(client, self._tip())
+            owed, done = self._owed(client)
         except BaseException:
             session.lost(now)  # the request fails; the client may try again
             raise
@@ -313,26 +312,26 @@ class Clients:
 
     # --- what is owed --------------------------------------------------------------------------------------------
 
-    def _owed(self, client: Client, tip: int) -> tuple[list[Owed], bool]:
+    def _owed(self, client: Client) -> tuple[list[Owed], bool]:
         """What each subscription of a client has coming, and whether every look went to the log's tip."""
         found, done = [], True
         for subscription in client.session.subscriptions.values():
-            if subscription.cursor >= tip:
-                found.append(Owed(subscription, b"", subscription.cursor))
-                continue
-            look = self._look(client.access, subscription, tip)
+            look = self._look(client, subscription)
             found.append(Owed(subscription, look.messages, look.upto))
             done = done and look.done
         return found, done
 
-    def _look(self, access: Access, subscription: Subscription, tip: int) -> Found:
-        eyes = self._render.eyes(subscription.topic, access)
+    def _look(self, client: Client, subscription: Subscription) -> Found:
+        tip = self._tip()
+        if subscription.cursor >= tip:
+            return Found(b"", subscription.cursor, True)
+        if len(self._found) > KEPT_BATCHES:
+            self._found.clear()
+        eyes = self._render.eyes(subscription.topic, client.access)
         key = (subscription.channel, eyes, subscription.cursor)
         found = self._found.get(key)
         if found is None:
-            if len(self._found) > KEPT_BATCHES:
-                self._found.clear()
-            found = self._found[key] = self._scan(subscription, access, eyes, tip)
+            found = self._found[key] = self._scan(subscription, client.access, eyes, tip)
         return found
 
     def _scan(self, subscription: Subscription, access: Access, eyes: str, tip: int) -> Found:
@@ -411,15 +410,13 @@ class Clients:
         for client in islice(ready, AT_ONCE):  # who has waited longest comes first
             self._stop_waiting(client)
             try:
-                owed, done = self._owed(client, tip)
+                owed, done = self._owed(client)
             except Exception:
                 # Events that can't be read or shown are not to stop those of everybody else.
                 log.exception("the events of a CometD client could not be made")
                 self._reply(client, client.session.end(Refused("too busy"), now))
                 continue
-            events = 0
-            for batch in owed:
-                events += len(batch.messages)
+            events = sum(len(batch.messages) for batch in owed)
             if events:
                 answered += 1
                 size += events
@@ -447,7 +444,7 @@ class Clients:
         self._stop_waiting(client)
         answer, client.answer = client.answer, None
         assert answer is not None
-        client.away[client] = None
+        self._gone_away(client)
         answer(found)
 
     # --- coming to an end ----------------------------------------------------------------------------------------
@@ -457,7 +454,7 @@ class Clients:
         if client.answer is not None:
             client.answer = None
             self._stop_waiting(client)
-            client.away[client] = None
+            self._gone_away(client)
             client.session.lost(now)
 
     def release(self, client: Client, now: float) -> None:
@@ -480,16 +477,22 @@ class Clients:
                 if session.overdue(now):
                     self.release(client, now)
 
+    def _here(self, client: Client) -> None:
+        away = self._away.get(client.session.user_id)
+        if away is not None:
+            away.pop(client, None)
+            if not away:
+                del self._away[client.session.user_id]
+
+    def _gone_away(self, client: Client) -> None:
+        self._away.setdefault(client.session.user_id, {})[client] = None
+
     def _forget(self, client: Client) -> None:
         if self._clients.pop(client.session.id, None) is None:
             return
-        client.away.pop(client, None)
+        self._here(client)
         self._stop_waiting(client)
         self._subscribed -= bool(client.session.subscriptions)
-
-
-def _is(message: Message, channel: str) -> bool:
-    return message.get("channel") == channel
 
 
 def _replay(value: Any) -> int | None:
