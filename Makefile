@@ -14,7 +14,7 @@ PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check bench soak stubs ledger format clean
+.PHONY: help run demo test check bench soak wheel stubs ledger format clean
 
 help: ## this list
 	@echo "Landbridge: a Salesforce org on your laptop. Start with \`make run\`."
@@ -48,6 +48,9 @@ bench: $(VENV)/.bench ## ratios against floors and a peer, in one run (SECTIONS=
 
 soak: $(VENV)/.bench ## the long runs (PARTS="creates kills exactly-once waiting" for less)
 	@$(BIN)/python -m bench.soak $(PARTS)
+
+wheel: $(VENV)/.dev ## a wheel to publish, SOQL's front end compiled, into dist/ (wants a C compiler)
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(BIN)/python -m build --no-isolation --outdir dist .
 
 stubs: $(VENV)/.dev ## write the Pub/Sub messages from eventbus.proto
 	@$(BIN)/python scripts/make_stubs.py

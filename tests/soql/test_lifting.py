@@ -14,7 +14,7 @@ from landbridge.errors import SalesforceError
 from landbridge.ids import RecordId
 from landbridge.schema import standard
 from landbridge.schema.catalog import Catalog
-from landbridge.soql import Front
+from landbridge.soql import Front, emit
 from landbridge.soql.emit import Statement
 
 CATALOG = Catalog(standard.load())
@@ -25,6 +25,8 @@ SHAPES = (
     "SELECT Id, Owner.Name FROM Account WHERE Owner.Name = {0} OR (NOT Name IN ({1}, {2}))",
     "SELECT Id FROM Contact WHERE AccountId = {0} AND LastName > {1}",
     "SELECT Id FROM Contact WHERE AccountId IN (SELECT Id FROM Account WHERE Name = {0}) AND LastName = {1}",
+    "SELECT Id, (SELECT Id FROM Contacts LIMIT 3) FROM Account WHERE Name = {0} AND Id IN ({1}, {2})",
+    "SELECT Id, (SELECT Id FROM Contacts WHERE LastName = {1}) FROM Account WHERE Name = {0}",
     "SELECT Id FROM Task WHERE What.Type IN ({0}, {1}) AND Subject = {2}",
     "SELECT Industry, COUNT(Id) n FROM Account WHERE Name = {0} GROUP BY Industry HAVING MAX(Name) > {1}",
     "SELECT Industry, COUNT(Id) n FROM Account WHERE Name LIKE {0} AND Site = {1} GROUP BY ROLLUP(Industry, Type)",
@@ -46,7 +48,9 @@ def meant(front: Front, text: str) -> Any:
         statement = front.prepare(text, CATALOG, ACCESS, 67.0)
     except SalesforceError as error:
         return type(error), error.body()
-    return statement.total() if not statement.groups else statement.groups, statement.params, statement.text
+    sql = statement.groups or (statement.family() if statement.pieces else statement.page())
+    children = [emit(kin.query, 67.0, child=True).params for kin in statement.children]
+    return sql, statement.params, children, statement.text
 
 
 @given(st.sampled_from(SHAPES), st.lists(st.tuples(LITERALS, LITERALS, LITERALS), min_size=1, max_size=4))
@@ -61,7 +65,7 @@ def test_a_text_means_the_same_after_others_of_its_shape(shape: str, rounds: lis
 def test_a_shape_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     front = Front()
     first = front.prepare("SELECT Id FROM Account WHERE Name = 'a'", CATALOG, ACCESS, 67.0)
-    monkeypatch.setattr(sys.modules["landbridge.soql.run"], "parse", lambda _text: pytest.fail("parsed again"))
+    monkeypatch.setattr(sys.modules["landbridge.soql.front"], "parse", lambda _text: pytest.fail("parsed again"))
 
     second = front.prepare("SELECT Id FROM Account WHERE Name = 'b'", CATALOG, ACCESS, 67.0)
 

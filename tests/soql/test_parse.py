@@ -227,7 +227,10 @@ def placeless(node: Any) -> Any:
     if isinstance(node, msgspec.Struct):
         fields = {name: placeless(getattr(node, name)) for name in node.__struct_fields__}
         return type(node)(
-            **{name: 0 if name == "at" or name.endswith("_at") else value for name, value in fields.items()}
+            **{
+                name: 0 if name == "at" or name.endswith("_at") else "" if name == "text" else value
+                for name, value in fields.items()
+            }
         )
     return node
 

@@ -38,6 +38,8 @@ class Entity:
         self.name = sobject.name
         self.kind = sobject.kind
         self.key_prefix = sobject.key_prefix
+        self.derived: dict[type, object] = {}
+        """What other rooms work out from this object once, by a type of their own; it lives as long as the catalogue."""
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -80,6 +82,8 @@ class Catalog:
 
     def __init__(self, sobjects: Iterable[SObject], version: int = 0) -> None:
         self.version = version
+        self.derived: dict[type, object] = {}
+        """As `Entity.derived`, for what is of no one object."""
         self._entities = {sobject.name.lower(): Entity(sobject) for sobject in sobjects}
 
     def __iter__(self) -> Iterator[Entity]:

@@ -6,11 +6,12 @@ from landbridge.soql.bound import BoundQuery
 from landbridge.soql.columns import column_metadata
 from landbridge.soql.emit import Statement, emit
 from landbridge.soql.explain import explain
+from landbridge.soql.front import Front
 from landbridge.soql.locators import TABLES
 from landbridge.soql.moments import Asked
 from landbridge.soql.parse import parse
 from landbridge.soql.predicate import Predicate, predicate
-from landbridge.soql.run import Cursor, Front, Page, Row, query_json, recent, resume, row, run
+from landbridge.soql.run import Cursor, Page, Row, query_json, recent, resume, row, run
 from landbridge.soql.viewed import viewed
 
 __all__ = [

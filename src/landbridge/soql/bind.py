@@ -10,7 +10,7 @@ Source: `soql.md` sections 2, 3 and 5.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from landbridge.access import Access
 from landbridge.errors import (
@@ -20,11 +20,12 @@ from landbridge.errors import (
     InvalidType,
     MalformedQuery,
     OffsetOutsideValidRange,
+    QueryError,
     QueryUnsupported,
     TooManySemiJoins,
 )
 from landbridge.schema.catalog import Catalog, Child, Entity
-from landbridge.schema.model import Field, Kind
+from landbridge.schema.model import Field
 from landbridge.soql.bound import (
     Aggregate,
     Apply,
@@ -49,15 +50,16 @@ from landbridge.soql.bound import (
     Sort,
     Test,
     TypeName,
-    key_name,
 )
+from landbridge.soql.facts import Columns, facts, targets, type_names
 from landbridge.soql.functions import AGGREGATE_TYPES, DATE_TYPES, DATETIME_ALONE
-from landbridge.soql.parse import AGGREGATES, DATES
+from landbridge.soql.parse import AGGREGATES, DATES, placed
 from landbridge.soql.stored import compared, likeness, parts, span_of, stored
 from landbridge.soql.tree import (
     AllFields,
     Both,
     Call,
+    Compare,
     Condition,
     Geolocation,
     Includes,
@@ -74,21 +76,23 @@ from landbridge.soql.tree import (
 )
 from landbridge.storage import Value
 
-MAX_OFFSET = 2000
-MAX_LEVELS = 5
-MAX_RELATIONSHIPS = 55
-MAX_SUBQUERIES = 20
-MAX_SEMI_JOINS = 2
-_FIELDS_LIMIT = 200
-NESTED_SINCE = 58.0
+MAX_OFFSET: Final = 2000
+MAX_LEVELS: Final = 5
+MAX_RELATIONSHIPS: Final = 55
+MAX_SUBQUERIES: Final = 20
+MAX_SEMI_JOINS: Final = 2
+_FIELDS_LIMIT: Final = 200
+NESTED_SINCE: Final = 58.0
 """The API version from which subqueries may nest, five levels deep in all."""
-_LONG = 255
+_LONG: Final = 255
 _LONG_PAGE, _LONG_CUSTOM_PAGE = 1000, 200
-_SCOPES = ("team", "delegated", "mine_and_my_groups", "my_territory", "my_team_territory", "scopingrule")
-_NO_SEMI_JOIN = frozenset({"activityhistory", "attachment", "event", "note", "openactivity", "task"})
+_SCOPES: Final = ("team", "delegated", "mine_and_my_groups", "my_territory", "my_team_territory", "scopingrule")
+_NO_SEMI_JOIN: Final = frozenset({"activityhistory", "attachment", "event", "note", "openactivity", "task"})
 
-_APPEND = ("If you are attempting to use a custom {what}, be sure to append the '{tail}' after the {named}. Please reference "
-           "your WSDL or the describe call for the appropriate names.")  # fmt: skip
+_APPEND: Final = (
+    "If you are attempting to use a custom {what}, be sure to append the '{tail}' after the {named}. Please reference "
+    "your WSDL or the describe call for the appropriate names."
+)
 
 
 def bind(
@@ -96,14 +100,13 @@ def bind(
 ) -> BoundQuery:
     """Resolve a statement. Raises the QueryErrors of `soql.md` section 5, each with its place."""
     name = query.source.path
-    entity = catalog.get(name.text)
-    if entity is None or not _queryable(entity):
-        raise InvalidType(name.text, name.at)
-    return _Binder(_Shared(catalog, access, version, all_rows), entity, query).query()
-
-
-def _queryable(entity: Entity) -> bool:
-    return entity.kind is not Kind.EVENT and entity.sobject.flags.get("queryable", True)
+    entity = catalog.get(name.names[0] if len(name.names) == 1 else name.text)
+    try:
+        if entity is None or not facts(entity).queryable:
+            raise InvalidType(name.text, name.at)
+        return _Binder(_Shared(catalog, access, version, all_rows), entity, query).query()
+    except QueryError as error:
+        raise placed(error, query.text) from None
 
 
 def no_such_column(name: str, entity: str, at: int) -> InvalidField:
@@ -117,9 +120,12 @@ def no_such_column(name: str, entity: str, at: int) -> InvalidField:
 class _Shared:
     """What all binders of one statement share: the catalogue, the user's rights, the numbers of tables."""
 
+    __slots__ = ("access", "all_rows", "catalog", "hides", "relationships", "subqueries", "tables", "version")
+
     def __init__(self, catalog: Catalog, access: Access, version: float, all_rows: bool) -> None:
         self.catalog = catalog
         self.access = access
+        self.hides = bool(access.hidden)
         self.version = version
         self.all_rows = all_rows
         self.tables = 0
@@ -136,7 +142,7 @@ class _Fork(NamedTuple):
 
     table: int
     reference: Field
-    targets: list[Entity]
+    targets: tuple[Entity, ...]
     rest: tuple[str, ...]
 
 
@@ -156,12 +162,18 @@ class _Names:
         self.entity = entity
         self.table = shared.table()
         self.scope = Scope(entity, self.table)
+        self._own = facts(entity).columns(self.table)
+        self._steps: dict[tuple[int, str], tuple[Entity, int]] = {}
         self._known: dict[tuple[int, str], int] = {}
         self._columns: dict[tuple[str, ...], Expr] = {}
 
-    def field(self, entity: Entity, name: str, at: int) -> Field:
-        found = entity.field(name)
-        if found is None or not self.shared.access.readable(entity.name, found.name):
+    def of(self, columns: Columns, entity: Entity, name: str, at: int) -> Column:
+        """A field of an object among the columns of one of its tables."""
+        try:
+            found = columns[name.lower()]
+        except KeyError:
+            raise no_such_column(name, entity.name, at) from None
+        if self.shared.hides and not self.shared.access.readable(entity.name, found.field.name):
             raise no_such_column(name, entity.name, at)
         return found
 
@@ -175,9 +187,8 @@ class _Names:
             )
         return found
 
-    def targets(self, reference: Field) -> list[Entity]:
-        found = [self.shared.catalog.get(name) for name in reference.reference_to]
-        return [entity for entity in found if entity is not None and entity.kind is not Kind.EVENT]
+    def targets(self, reference: Field) -> tuple[Entity, ...]:
+        return targets(self.shared.catalog, reference.reference_to)
 
     def join(self, base: int, reference: Field, entity: Entity, at: int) -> int:
         key = (base, reference.name)
@@ -200,18 +211,22 @@ class _Names:
             raise MalformedQuery(f"a path goes up at most {MAX_LEVELS} levels", at)
         entity, table = self.entity, self.table
         for index, name in enumerate(names[:-1]):
-            reference = self.reference(entity, name, at)
-            targets = self.targets(reference)
-            if len(targets) != 1:
-                self._count(table, reference.name, "", at)
-                return _Fork(table, reference, targets, names[index + 1 :])
-            entity = targets[0]
-            table = self.join(table, reference, entity, at)
+            known = self._steps.get((table, name))
+            if known is None:
+                reference = self.reference(entity, name, at)
+                found = self.targets(reference)
+                if len(found) != 1:
+                    self._count(table, reference.name, "", at)
+                    return _Fork(table, reference, found, names[index + 1 :])
+                known = self._steps[table, name] = found[0], self.join(table, reference, found[0], at)
+            entity, table = known
         return _Place(entity, table, names[-1])
 
     def column(self, names: tuple[str, ...], at: int) -> Expr:
         """The value that a path names; the same path is the same value."""
-        key = tuple(name.lower() for name in names)
+        if len(names) == 1:
+            return self.of(self._own, self.entity, names[0], at)
+        key = tuple([name.lower() for name in names])
         found = self._columns.get(key)
         if found is None:
             found = self._columns[key] = self._resolve(names, at)
@@ -220,7 +235,7 @@ class _Names:
     def _resolve(self, names: tuple[str, ...], at: int) -> Expr:
         place = self.walk(names, at)
         if isinstance(place, _Place):
-            return Column(place.table, self.field(place.entity, place.name, at))
+            return self.of(facts(place.entity).columns(place.table), place.entity, place.name, at)
         if len(place.rest) == 1 and place.rest[0].lower() == "type":
             return self.type_name(place.reference, place.table)
         choices: list[tuple[str, Lookup]] = []
@@ -247,8 +262,7 @@ class _Names:
         return found
 
     def type_name(self, reference: Field, table: int) -> TypeName:
-        names = tuple((t.key_prefix, t.name) for t in self.targets(reference) if t.key_prefix is not None)
-        return TypeName(table, reference, names)
+        return TypeName(table, reference, *type_names(self.shared.catalog, reference.reference_to))
 
     # --- output ------------------------------------------------------------------------------------------------
 
@@ -256,31 +270,30 @@ class _Names:
         return Node(self.id_of(self.entity, self.table), self.entity)
 
     def id_of(self, entity: Entity, table: int) -> Column:
-        found = entity.field(key_name(entity))
-        if found is None:
-            raise QueryUnsupported(f"{entity.name}, which has no Id", 0)
-        return Column(table, found)
+        known = facts(entity)
+        try:
+            return known.columns(table)[known.key.lower()]
+        except KeyError:
+            raise QueryUnsupported(f"{entity.name}, which has no Id", 0) from None
 
     def show(self, root: Node, names: tuple[str, ...], path: Path) -> None:
         """Lay a path into the output: the parents on the way, then the value."""
-        node = root
-        for depth, name in enumerate(names[:-1]):
-            node = self._parent(node, names[: depth + 1], name, path)
-        place = self.walk(names, path.at)
-        if isinstance(place, _Place):
-            found = self.field(place.entity, place.name, path.at)
-            key, value = found.name, self.output(place.entity, place.table, found)
-        else:
-            value = self.column(names, path.at)
-            key = _name_key(place.rest[-1])
+        node, columns, entity, name = root, self._own, self.entity, names[-1]
+        if len(names) > 1:
+            for depth, parent in enumerate(names[:-1]):
+                node = self._parent(node, names[: depth + 1], parent, path)
+            place = self.walk(names, path.at)
+            if isinstance(place, _Fork):
+                self._show(node, _name_key(place.rest[-1]), self.column(names, path.at), path)
+                return
+            entity, columns = place.entity, facts(place.entity).columns(place.table)
+        found = self.of(columns, entity, name, path.at)
+        self._show(node, found.field.name, output(entity, found), path)
+
+    def _show(self, node: Node, key: str, value: Shown, path: Path) -> None:
         if key in node.items:
             raise InvalidField(f"duplicate field selected: {path.text}")
         node.items[key] = value
-
-    def output(self, entity: Entity, table: int, found: Field) -> Shown:
-        if found.is_compound:
-            return Compound(table, tuple(compound_parts(entity, found)), found.type)
-        return Column(table, found)
 
     def _parent(self, node: Node, names: tuple[str, ...], name: str, path: Path) -> Node:
         """The node of a parent, made when it is first named."""
@@ -305,7 +318,7 @@ class _Names:
                 table = self.join(before.table, reference, targets[0], path.at)
                 made = Node(self.id_of(targets[0], table), targets[0])
             else:
-                made = Node(Column(before.table, reference), None, self.type_name(reference, before.table))
+                made = Node(Column.of(before.table, reference), None, self.type_name(reference, before.table))
         node.items[key] = made
         return made
 
@@ -357,31 +370,31 @@ class _Binder(_Names):
 
     def names(self, path: Path) -> tuple[str, ...]:
         """The path from the object on: without its name or alias in front, the aliases of FROM spelled out."""
-        if len(path.names) == 1:
-            return path.names
-        first = path.names[0].lower()
+        names = path.names
+        if len(names) == 1:
+            return names
+        first = names[0].lower()
         if first in self._aliases:
-            return (*self._aliases[first], *path.names[1:])
+            return (*self._aliases[first], *names[1:])
         if first == self.entity.name.lower() and self.entity.relationship(first) is None:
-            return path.names[1:]
-        return path.names
+            return names[1:]
+        return names
 
     # --- the clauses -------------------------------------------------------------------------------------------
 
     def query(self) -> BoundQuery:
         query = self._query
-        aggregated = query.group is not None or any(
-            isinstance(item, Item) and isinstance(item.what, Call) and _aggregates(item.what) for item in query.select
-        )
+        aggregated = query.group is not None or _aggregate_query(query)
         if self._link is not None and (aggregated or query.count):
             raise MalformedQuery("only root queries support aggregate expressions", query.source.path.at)
-        root = Node(Column(self.table, self.entity.fields[0]), self.entity)
+        root = Node(self._own[self.entity.fields[0].name.lower()], self.entity)
         if aggregated:
             self._bind_groups()
         elif not query.count:
             root = self.root()
             for item in query.select:
-                self._select(root, item)
+                if not self._own_field(root.items, item):
+                    self._select(root, item)
         mine = self._scope()
         where = None if query.where is None else self.condition(query.where, top=True)
         if query.having is not None and query.group is not None and self._grouped is not None:
@@ -418,13 +431,27 @@ class _Binder(_Names):
 
     # --- SELECT ------------------------------------------------------------------------------------------------
 
+    def _own_field(self, items: dict[str, Shown], item: Item | AllFields | Subquery | TypeOf) -> bool:
+        """Show a field of the object itself, the most frequent item by far; whether it was one that needs no more care."""
+        if self.shared.hides or not isinstance(item, Item) or item.alias is not None:
+            return False
+        path = item.what
+        if not isinstance(path, Path) or len(names := path.names) > 1:
+            return False
+        column = self._own.get(names[0].lower())
+        if column is None or not column.plain or (name := column.name) in items:
+            return False
+        items[name] = column
+        return True
+
     def _select(self, root: Node, item: Item | AllFields | Subquery | TypeOf) -> None:
-        if isinstance(item, AllFields):
-            self._all_fields(root, item)
-        elif isinstance(item, Subquery):
-            self._subquery(root, item)
-        elif isinstance(item, TypeOf):
-            self._type_of(root, item)
+        if not isinstance(item, Item):
+            if isinstance(item, AllFields):
+                self._all_fields(root, item)
+            elif isinstance(item, Subquery):
+                self._subquery(root, item)
+            else:
+                self._type_of(root, item)
         elif isinstance(item.what, Path):
             if item.alias is not None:
                 # What a missing comma gives on the platform, too (soql.md section 5).
@@ -463,7 +490,7 @@ class _Binder(_Names):
                 continue
             if one.name in root.items:
                 raise InvalidField(f"duplicate field selected: {one.name}")
-            root.items[one.name] = self.output(self.entity, self.table, one)
+            root.items[one.name] = output(self.entity, self._own[one.name.lower()])
         if not root.items:
             raise MalformedQuery("'FIELDS(...)' expansion function must result in at least one field being selected.")
 
@@ -498,7 +525,7 @@ class _Binder(_Names):
         names = self.names(path) if len(path.names) > 1 else path.names
         child = self._child(names[-1]) if len(names) == 1 else None
         entity = None if child is None else shared.catalog.get(child.sobject)
-        if child is None or entity is None or not _queryable(entity):
+        if child is None or entity is None or not facts(entity).queryable:
             raise InvalidType.relationship(names[-1], path.at)
         key = child.relationship_name or names[-1]
         if key in root.items:
@@ -540,7 +567,7 @@ class _Binder(_Names):
             branches.append((entity.key_prefix, inner.scope, node))
         otherwise: Node | None = None
         if item.otherwise:
-            otherwise = Node(Column(place.table, reference), None, self.type_name(reference, place.table))
+            otherwise = Node(Column.of(place.table, reference), None, self.type_name(reference, place.table))
             for path in item.otherwise:
                 value = self.column((*names, *path.names), path.at)
                 otherwise.items[_name_key(path.names[-1])] = value
@@ -679,7 +706,7 @@ class _Binder(_Names):
         place = self.walk(self.names(path), path.at)
         if not isinstance(place, _Place):
             raise MalformedQuery(f"DISTANCE() needs a location of one object: {path.text}", path.at)
-        found = self.field(place.entity, place.name, path.at)
+        found = self.of(facts(place.entity).columns(place.table), place.entity, place.name, path.at).field
         sides = {key.lower(): part for key, part in compound_parts(place.entity, found)}
         latitude, longitude = sides.get("latitude"), sides.get("longitude")
         if latitude is None or longitude is None:
@@ -687,7 +714,7 @@ class _Binder(_Names):
         if not -90 <= point.latitude <= 90 or not -180 <= point.longitude <= 180:
             raise MalformedQuery("GEOLOCATION() takes a latitude of -90 to 90 and a longitude of -180 to 180", point.at)
         return Apply(
-            "DISTANCE", (Column(place.table, latitude), Column(place.table, longitude)), "double",
+            "DISTANCE", (Column.of(place.table, latitude), Column.of(place.table, longitude)), "double",
             (point.latitude, point.longitude, call.unit),
         )  # fmt: skip
 
@@ -695,10 +722,14 @@ class _Binder(_Names):
 
     def condition(self, node: Condition, *, top: bool = False, having: bool = False) -> Bound:
         """`top`: the outermost level or a list of ANDs there, where alone semi-joins may stand."""
+        if isinstance(node, Compare):
+            operand = node.operand
+            return self._compare(operand, node.op, node.value, self._filterable(operand, having=having))
         if isinstance(node, Both):
-            for term in node.terms:
-                if node.op == "OR" and isinstance(term, SemiJoin):
-                    raise MalformedQuery("Semi join sub-selects are not allowed with the 'OR' operator", term.at)
+            if node.op == "OR":
+                for term in node.terms:
+                    if isinstance(term, SemiJoin):
+                        raise MalformedQuery("Semi join sub-selects are not allowed with the 'OR' operator", term.at)
             within = [self.condition(t, top=top and isinstance(t, SemiJoin), having=having) for t in node.terms]
             return Group(node.op, tuple(within))
         if isinstance(node, Negation):
@@ -708,58 +739,57 @@ class _Binder(_Names):
         expr = self._filterable(node.operand, having=having)
         if isinstance(node, Includes):
             return self._includes(node, expr)
-        if isinstance(node, Within):
-            return self._within(node, expr)
-        return self._compare(node.operand, node.op, node.value, expr)
+        return self._within(node, expr)
 
     def _filterable(self, operand: Operand, *, having: bool) -> Expr:
         if having:
             return self._in_group(operand)
         expr = self.operand(operand)
-        if isinstance(expr, Column) and isinstance(operand, Path):
-            found = expr.field
-            if found.is_compound:
+        if isinstance(expr, Column) and not expr.filters and isinstance(operand, Path):
+            if expr.field.is_compound:
                 raise InvalidField("Address fields can only be filtered using Distance functions", operand.at)
-            if not found.filterable or found.calculated:
-                raise InvalidField(f"field '{operand.names[-1]}' can not be filtered in a query call", operand.at)
+            raise InvalidField(f"field '{operand.names[-1]}' can not be filtered in a query call", operand.at)
         return expr
 
     def _compare(self, operand: Operand, op: str, value: Literal, expr: Expr) -> Bound:
-        boolean, name = expr.type == "boolean", _label(operand)
-        if value.kind == "null":
+        type_, kind, name = expr.type, value.kind, _label(operand)
+        boolean = type_ == "boolean"
+        if kind == "null":
             if op not in ("=", "!="):
                 raise MalformedQuery(f"unexpected token: '{op}'", operand.at)
             if boolean:  # = null is = false (soql.md section 3)
                 return Test(expr, "=", (0 if op == "=" else 1,))
             return Test(expr, "IS NULL" if op == "=" else "IS NOT NULL")
-        if value.kind == "moment":
-            return Test(expr, op, span=span_of(expr.type, value, name, operand.at))
+        if kind == "moment":
+            return Test(expr, op, (), span_of(type_, value, name, operand.at))
         if op == "LIKE":
-            pattern = likeness(expr.type, value, name, operand.at)
-            return Test(expr, "LIKE", (Slot(pattern, value.at, expr.type, like=True),))
-        far = isinstance(expr, Apply) and expr.name == "DISTANCE"
+            pattern = likeness(type_, value, name, operand.at)
+            return Test(expr, "LIKE", (Slot(pattern, value.at, type_, like=True),))
+        far = not isinstance(expr, Column) and isinstance(expr, Apply) and expr.name == "DISTANCE"
         if (boolean and op not in ("=", "!=")) or (far and op in ("=", "!=")):
             raise InvalidQueryFilterOperator(f"field '{name}' does not support this operator", operand.at)
-        found = stored(expr.type, value, name, operand.at)
-        if expr.type == "multipicklist" and op in ("=", "!="):
+        found = stored(type_, value, name, operand.at)
+        if type_ == "multipicklist" and op in ("=", "!="):
             same = Test(expr, "SAME", tuple(parts(str(found))))
             return same if op == "=" else Inverse(same)
-        return Test(expr, op, (_slot(found, value, expr),))
+        return Test(expr, op, (Slot(found, value.at, type_) if kind == "string" else found,))
 
     def _within(self, node: Within, expr: Expr) -> Bound:
-        name = _label(node.operand)
-        if isinstance(expr, Apply) and expr.name == "DISTANCE":
-            raise InvalidQueryFilterOperator(f"field '{name}' does not support this operator", node.operand.at)
-        for value in node.values:
-            if value.kind == "moment":
-                raise MalformedQuery(f"unexpected token: '{value.value}'", value.at)
-        found = tuple(
-            _slot(stored(expr.type, value, name, node.operand.at), value, expr)
-            for value in node.values
-            if value.kind != "null"
-        )
-        null = any(value.kind == "null" for value in node.values)
-        test = Test(expr, "NOT IN" if node.negated else "IN", found)
+        operand, type_ = node.operand, expr.type
+        name, at = _label(operand), operand.at
+        if not isinstance(expr, Column) and isinstance(expr, Apply) and expr.name == "DISTANCE":
+            raise InvalidQueryFilterOperator(f"field '{name}' does not support this operator", at)
+        kinds = [value.kind for value in node.values]
+        if "moment" in kinds:
+            value = node.values[kinds.index("moment")]
+            raise MalformedQuery(f"unexpected token: '{value.value}'", value.at)
+        null = "null" in kinds
+        given: list[Value | Slot] = []
+        for kind, value in zip(kinds, node.values, strict=True):
+            if kind != "null":
+                found = stored(type_, value, name, at)
+                given.append(Slot(found, value.at, type_) if kind == "string" else found)
+        test = Test(expr, "NOT IN" if node.negated else "IN", tuple(given))
         if not null:
             return test
         if node.negated:
@@ -807,7 +837,7 @@ class _Binder(_Names):
                 f"'{operand.names[-1]}'", operand.at,
             )  # fmt: skip
         entity = self.shared.catalog.get(query.source.path.text)
-        if entity is None or not _queryable(entity):
+        if entity is None or not facts(entity).queryable:
             raise InvalidType(query.source.path.text, query.source.path.at)
         if entity.name == self.entity.name:
             raise MalformedQuery(
@@ -854,14 +884,17 @@ class _Binder(_Names):
         return tuple(found)
 
 
+def _aggregate_query(query: Query) -> bool:
+    """Whether SELECT has an aggregate function."""
+    for item in query.select:  # noqa: SIM110 - a loop costs less than a generator, and this is asked of every statement
+        if isinstance(item, Item) and not isinstance(item.what, Path) and _aggregates(item.what):
+            return True
+    return False
+
+
 def _aggregates(call: Call) -> bool:
     """Whether a function makes its query an aggregate one."""
     return call.name in AGGREGATES or any(isinstance(arg, Call) and _aggregates(arg) for arg in call.args)
-
-
-def _slot(value: Value, literal: Literal, expr: Expr) -> Value | Slot:
-    """The value of a literal, told where it came from when that was a string."""
-    return Slot(value, literal.at, expr.type) if literal.kind == "string" else value
 
 
 def _label(operand: Operand) -> str:
@@ -897,11 +930,18 @@ def _page(root: Node) -> int:
     """How many rows a page has: fewer where long text is selected (soql.md sections 2 and 4)."""
     long = [
         item.field for item in root.items.values()
-        if isinstance(item, Column) and item.field.type == "textarea" and (item.field.length or 0) > _LONG
+        if isinstance(item, Column) and item.type == "textarea" and (item.field.length or 0) > _LONG
     ]  # fmt: skip
     if sum(1 for field in long if field.custom) >= 2:
         return _LONG_CUSTOM_PAGE
     return _LONG_PAGE if long else 2000
+
+
+def output(entity: Entity, column: Column) -> Shown:
+    """What a field shows: its column, or its parts."""
+    if column.field.is_compound:
+        return Compound(column.table, tuple(compound_parts(entity, column.field)), column.type)
+    return column
 
 
 def compound_parts(entity: Entity, compound: Field) -> Iterator[tuple[str, Field]]:

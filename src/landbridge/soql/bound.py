@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import msgspec
 
+from landbridge import values
 from landbridge.schema.catalog import Entity
 from landbridge.schema.model import Field
 from landbridge.soql.moments import Span
 from landbridge.storage import Value
+from landbridge.storage.dialect import quote
 
-
-def key_name(entity: Entity) -> str:
-    """What a reference to this object holds: the Id; of EntityDefinition and its kin the DurableId."""
-    return "DurableId" if entity.field("DurableId") is not None else "Id"
+PHOTO = "PhotoUrl"
+"""A standard field that no column holds: it is made from the Id."""
 
 
 # --- expressions -----------------------------------------------------------------------------------------------------
 
 
-class Join(msgspec.Struct, frozen=True):
+class Join(msgspec.Struct, frozen=True, gc=False):
     """A parent table: `number` names it, `reference` is the field of table `base` that holds its key."""
 
     number: int
@@ -31,7 +31,7 @@ class Join(msgspec.Struct, frozen=True):
     entity: Entity
 
 
-class Scope(msgspec.Struct):
+class Scope(msgspec.Struct, gc=False):
     """One object of a FROM with the parents its paths lead to; `joins` grows while names are resolved."""
 
     entity: Entity
@@ -39,34 +39,55 @@ class Scope(msgspec.Struct):
     joins: list[Join] = []
 
 
-class Column(msgspec.Struct, frozen=True):
-    """A field of one table."""
+class Column(msgspec.Struct, frozen=True, gc=False):
+    """
+    A field of one table. `sql` is its value: a boolean of a parent that is not there is false. `plain`: that is its JSON
+    value too; `filters`: conditions may name it.
+    """
 
     table: int
     field: Field
+    name: str
+    type: str
+    sql: str
+    plain: bool
+    filters: bool
 
-    @property
-    def type(self) -> str:
-        return self.field.type
+    @classmethod
+    def of(cls, table: int, field: Field) -> Column:
+        """The column of a field; `facts.Columns` keeps them."""
+        sql = f"t{table}.{quote(field.name)}"
+        if field.type == "boolean" and table:
+            sql = f"coalesce({sql}, 0)"
+        plain = not (
+            field.calculated
+            or field.is_compound
+            or field.name == PHOTO
+            or field.type == "base64"
+            or values.json_sql(field.type, "x") != "x"
+        )
+        return cls(table, field, field.name, field.type, sql, plain, bool(field.filterable) and field.stored)
 
 
-class TypeName(msgspec.Struct, frozen=True):
+class TypeName(msgspec.Struct, frozen=True, gc=False):
     """What object a polymorphic parent is: told from the Id in `reference` of table `base`, by (key prefix, name)."""
 
     base: int
     reference: Field
     names: tuple[tuple[str, str], ...]
+    cases: str
+    """The same as the branches of a CASE."""
     type: str = "string"
 
 
-class Lookup(msgspec.Struct):
+class Lookup(msgspec.Struct, gc=False):
     """A value of the record with a given Id."""
 
     scope: Scope
     value: Expr
 
 
-class Polymorphic(msgspec.Struct):
+class Polymorphic(msgspec.Struct, gc=False):
     """A value of a parent that may be of several objects: by key prefix, where to look it up."""
 
     base: int
@@ -75,7 +96,7 @@ class Polymorphic(msgspec.Struct):
     type: str
 
 
-class Apply(msgspec.Struct, frozen=True):
+class Apply(msgspec.Struct, frozen=True, gc=False):
     """A function of other expressions; `given` are its constants."""
 
     name: str
@@ -84,7 +105,7 @@ class Apply(msgspec.Struct, frozen=True):
     given: tuple[Value, ...] = ()
 
 
-class Aggregate(msgspec.Struct, frozen=True):
+class Aggregate(msgspec.Struct, frozen=True, gc=False):
     """COUNT, COUNT_DISTINCT, SUM, AVG, MIN or MAX. `ranks`: the values of a picklist in their order, for MIN and MAX."""
 
     name: str
@@ -99,7 +120,7 @@ Expr = Column | TypeName | Polymorphic | Apply | Aggregate
 # --- output ------------------------------------------------------------------------------------------------------------
 
 
-class Compound(msgspec.Struct, frozen=True):
+class Compound(msgspec.Struct, frozen=True, gc=False):
     """An address or location: parts by their JSON key."""
 
     table: int
@@ -107,7 +128,7 @@ class Compound(msgspec.Struct, frozen=True):
     type: str = "address"
 
 
-class Node(msgspec.Struct):
+class Node(msgspec.Struct, gc=False):
     """One object of the output: its values by key, in order, and the parents and children among them."""
 
     id: Expr
@@ -117,7 +138,7 @@ class Node(msgspec.Struct):
     items: dict[str, Shown] = {}
 
 
-class Choice(msgspec.Struct):
+class Choice(msgspec.Struct, gc=False):
     """TYPEOF: by key prefix the object to show, else `otherwise`."""
 
     base: int
@@ -126,7 +147,7 @@ class Choice(msgspec.Struct):
     otherwise: Node | None
 
 
-class Children(msgspec.Struct):
+class Children(msgspec.Struct, gc=False):
     """A subquery: the records that point to this one through `query.link`."""
 
     query: BoundQuery
@@ -138,7 +159,7 @@ Shown = Expr | Node | Compound | Choice | Children
 # --- conditions ----------------------------------------------------------------------------------------------------------
 
 
-class Slot(msgspec.Struct, frozen=True):
+class Slot(msgspec.Struct, frozen=True, gc=False):
     """
     A value that came from the string literal at place `at` of the text, converted for a column of `type`.
 
@@ -151,7 +172,7 @@ class Slot(msgspec.Struct, frozen=True):
     like: bool = False
 
 
-class Test(msgspec.Struct, frozen=True):
+class Test(msgspec.Struct, frozen=True, gc=False):
     """
     A comparison with stored values. `op`: = != < <= > >= LIKE IN NOT IN INCLUDES EXCLUDES, or IS NULL / IS NOT NULL without
     values. With `span` (a date literal) the values are bound at run.
@@ -163,7 +184,7 @@ class Test(msgspec.Struct, frozen=True):
     span: Span | None = None
 
 
-class Semi(msgspec.Struct, frozen=True):
+class Semi(msgspec.Struct, frozen=True, gc=False):
     """`expr [NOT] IN (the values of an inner query)`."""
 
     expr: Expr
@@ -172,19 +193,19 @@ class Semi(msgspec.Struct, frozen=True):
     value: Expr
 
 
-class Group(msgspec.Struct, frozen=True):
+class Group(msgspec.Struct, frozen=True, gc=False):
     op: str
     terms: tuple[Bound, ...]
 
 
-class Inverse(msgspec.Struct, frozen=True):
+class Inverse(msgspec.Struct, frozen=True, gc=False):
     term: Bound
 
 
 Bound = Test | Semi | Group | Inverse
 
 
-class Sort(msgspec.Struct, frozen=True):
+class Sort(msgspec.Struct, frozen=True, gc=False):
     expr: Expr
     descending: bool
     nulls_first: bool
@@ -193,7 +214,7 @@ class Sort(msgspec.Struct, frozen=True):
 # --- the whole -----------------------------------------------------------------------------------------------------------
 
 
-class Grouped(msgspec.Struct):
+class Grouped(msgspec.Struct, gc=False):
     """An aggregate query: what it groups by (`how`: empty, ROLLUP, CUBE), what it shows by key, and HAVING."""
 
     how: str
@@ -202,7 +223,7 @@ class Grouped(msgspec.Struct):
     having: Bound | None
 
 
-class BoundQuery(msgspec.Struct):
+class BoundQuery(msgspec.Struct, gc=False):
     """A statement with nothing left to look up."""
 
     scope: Scope

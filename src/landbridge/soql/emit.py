@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Final
 
 import msgspec
 
 from landbridge import values
 from landbridge.schema.catalog import Entity
 from landbridge.soql.bound import (
+    PHOTO,
     Aggregate,
     Apply,
     Bound,
@@ -38,38 +40,42 @@ from landbridge.soql.bound import (
     Semi,
     Shown,
     Slot,
-    Sort,
     Test,
     TypeName,
-    key_name,
 )
+from landbridge.soql.facts import facts
 from landbridge.soql.functions import DATE_SQL, distance, formatted
 from landbridge.soql.moments import Span
 from landbridge.storage import Value
 from landbridge.storage.dialect import SQLITE, quote
 
 # json_object takes at most 500 pairs (1,000 arguments); wider objects are put together from pieces.
-_PAIRS = 400
-_SMALL = 200
+_PAIRS: Final = 400
+_SMALL: Final = 200
 """A query of at most so many rows runs on the loop; larger ones beside it."""
-_LISTED = 50
+_LISTED: Final = 50
 """Longer lists of values become one parameter: SQLite binds 32,766 at most."""
-MOST_GROUPS = 2000
+_PLAIN: Final = frozenset({"=", "<", ">", "<=", ">="})
+"""Operators that are the same in SQL."""
+MOST_GROUPS: Final = 2000
 """Rows of an aggregate result: it has no second page."""
 
-# Standard fields that no column holds: they are made from the Id.
-_PHOTO = "PhotoUrl"
+
+Sorted = tuple[str, bool, bool]
+"""A sort expression, descending, nulls first."""
 
 
-class Kin(msgspec.Struct, frozen=True):
+class Kin(msgspec.Struct, frozen=True, gc=False):
     """A subquery of the statement's rows: its JSON key, its query, and the SQL of a row's children, `count:array`."""
 
     key: str
     query: BoundQuery
     sql: str
+    slotted: bool
+    """Whether string literals stand in it."""
 
 
-class Statement(msgspec.Struct, frozen=True):
+class Statement(msgspec.Struct, frozen=True, gc=False):
     """
     One statement, ready to run.
 
@@ -87,8 +93,8 @@ class Statement(msgspec.Struct, frozen=True):
     source: str
     where: str
     order: str
-    sort: tuple[tuple[str, bool, bool], ...]
-    """Sort expressions with descending and nulls-first, the tie-breaker last."""
+    sort: tuple[Sorted, ...]
+    """The tie-breaker last."""
     params: dict[str, Value]
     heavy: bool
     spans: tuple[Span, ...]
@@ -192,40 +198,44 @@ def emit(bound: BoundQuery, version: float, text: str = "", *, child: bool = Fal
         pieces = emitter.pieces(bound.root, level)
         shape = pieces[0] if len(pieces) == 1 and isinstance(pieces[0], str) else ""
     where = emitter.where(bound, f"{emitter.link(bound)} = :parent" if child else "")
-    sort: tuple[tuple[str, bool, bool], ...] = ()
-    if bound.grouped is None:
-        sort = (*(emitter.sort(one) for one in bound.order), (f"t{table}.rowid", False, True))
+    sort = emitter.sort(bound) if bound.grouped is None else []
+    slots = emitter.slots
+    if len(slots) > 1:
+        slots.sort(key=_place)
     return Statement(
         text, version, bound.all_rows, bound, ", ".join(level.columns), shape, () if shape else pieces,
-        emitter.source(bound.scope), where, ", ".join(_direction(*one) for one in sort), sort, emitter.params,
-        heavy=not _is_small(bound), spans=tuple(emitter.spans), local=emitter.local, groups=groups,
-        slots=tuple(sorted(emitter.slots, key=lambda slot: slot[1].at)),
+        emitter.source(bound.scope), where, _order(sort), tuple(sort), emitter.params,
+        not _is_small(bound, has_children=not shape and bool(pieces)), tuple(emitter.spans), emitter.local, groups,
+        tuple(slots),
     )  # fmt: skip
 
 
-def _is_small(bound: BoundQuery) -> bool:
+def _place(slot: tuple[str, Slot]) -> int:
+    return slot[1].at
+
+
+def _is_small(bound: BoundQuery, *, has_children: bool) -> bool:
+    limit, where = bound.limit, bound.where
     if bound.grouped is not None:
         return False
-    return (bound.limit is not None and bound.limit <= _SMALL and not _sorts(bound)) or _pinned(bound)
-
-
-def _sorts(bound: BoundQuery) -> bool:
-    """Whether many rows may have to be read for few: an order, or a condition that no index is known for."""
-    return any(isinstance(item, Children) for item in bound.root.items.values())
-
-
-def _pinned(bound: BoundQuery) -> bool:
-    """Whether an Id or unique field is asked for by value."""
-    return bound.where is not None and _pins(bound.where, bound.scope.table)
+    if limit is not None and limit <= _SMALL and not has_children:
+        return True
+    return where is not None and _pins(where, bound.scope.table)
 
 
 def _pins(where: Bound, table: int) -> bool:
-    if isinstance(where, Group) and where.op == "AND":
-        return any(_pins(term, table) for term in where.terms)
-    if not isinstance(where, Test) or where.op not in ("=", "IN") or len(where.values) > _SMALL:
-        return False
-    found = where.expr
-    return isinstance(found, Column) and found.table == table and (found.type == "id" or found.field.unique)
+    """Whether an Id or unique field is asked for by value."""
+    if isinstance(where, Test):
+        found = where.expr
+        if not isinstance(found, Column) or where.op not in ("=", "IN") or len(where.values) > _SMALL:
+            return False
+        return found.table == table and (found.type == "id" or found.field.unique)
+    return isinstance(where, Group) and where.op == "AND" and any(_pins(term, table) for term in where.terms)
+
+
+def _order(sort: list[Sorted]) -> str:
+    """The items of an ORDER BY."""
+    return ", ".join([_direction(expression, descending, first) for expression, descending, first in sort])
 
 
 def _direction(expression: str, descending: bool, nulls_first: bool) -> str:
@@ -277,32 +287,38 @@ class _Emitter:
         found: list[str | Kin] = []
         pairs = [self._attributes(root, record_id)]
         for key, item in root.items.items():
-            if isinstance(item, Children):
+            if isinstance(item, Column) and item.plain:
+                pairs.append(f"'{key}', {level.name(item.sql)}")
+            elif isinstance(item, Children):
                 if pairs:
                     found.append(_object(pairs))
                     pairs = []
-                found.append(Kin(key, item.query, self._children(item.query, record_id, counted=True)))
+                slots = len(self.slots)
+                sql = self._children(item.query, record_id, counted=True)
+                found.append(Kin(key, item.query, sql, len(self.slots) > slots))
             else:
-                pairs.append((key, self._value(item, record_id, level, root)))
+                pairs.append(_pair(key, self._value(item, record_id, level, root)))
         if pairs:
             found.append(_object(pairs))
         return tuple(found)
 
-    def _attributes(self, node: Node, record_id: str) -> tuple[str, str]:
+    def _attributes(self, node: Node, record_id: str) -> str:
         if node.entity is not None:
-            kind = _text(node.entity.name)
-            url = f"{_text(self._path(node.entity.name))} || {record_id}"
-        else:
-            assert node.kind is not None
-            kind = _type_of(node.kind, record_id)
-            url = f"{_text(self._path(''))} || {kind} || '/' || {record_id}"
-        return "attributes", f"json_object('type', {kind}, 'url', {url})"
+            return f"{facts(node.entity).attributes(self._version)}{record_id})"
+        assert node.kind is not None
+        kind = _type_of(node.kind, record_id)
+        url = f"{_text(self._path(''))} || {kind} || '/' || {record_id}"
+        return f"'attributes', json_object('type', {kind}, 'url', {url})"
 
     def object(self, node: Node, level: _Level) -> str:
         """The JSON object of a node that is always there."""
         record_id = level.name(self.expression(node.id))
         pairs = [self._attributes(node, record_id)]
-        pairs += [(key, self._value(item, record_id, level, node)) for key, item in node.items.items()]
+        for key, item in node.items.items():
+            if isinstance(item, Column) and item.plain:
+                pairs.append(f"'{key}', {level.name(item.sql)}")
+            else:
+                pairs.append(_pair(key, self._value(item, record_id, level, node)))
         return _object(pairs)
 
     def _path(self, name: str) -> str:
@@ -325,11 +341,11 @@ class _Emitter:
 
     def _column(self, item: Column, record_id: str, level: _Level, node: Node) -> str:
         found = item.field
-        if found.name == _PHOTO:
+        if found.name == PHOTO:
             return f"'/services/images/photo/' || {record_id}"
         if found.calculated:
             return "NULL"
-        column = level.name(self.expression(item))
+        column = level.name(item.sql)
         if found.type == "base64":
             assert node.entity is not None
             blob = f"{_text(self._path(node.entity.name))} || {record_id} || {_text('/' + found.name)}"
@@ -341,7 +357,7 @@ class _Emitter:
             return "NULL"
         parts = [(key, level.name(f"t{item.table}.{quote(part.name)}"), part) for key, part in item.parts]
         empty = " AND ".join(f"{column} IS NULL" for _, column, _ in parts)
-        whole = _object([(key, values.json_sql(part.type, column)) for key, column, part in parts])
+        whole = _object([_pair(key, values.json_sql(part.type, column)) for key, column, part in parts])
         return f"json(CASE WHEN {empty} THEN NULL ELSE {whole} END)"
 
     def _choice(self, item: Choice, level: _Level) -> str:
@@ -368,9 +384,7 @@ class _Emitter:
         level = _Level(f"q{self._levels}c", f"t{query.scope.table}")
         shape = self.object(query.root, level)
         where = self.where(query, f"{self.link(query)} = {parent}")
-        order = ", ".join(
-            _direction(*one) for one in (*map(self.sort, query.order), (f"t{query.scope.table}.rowid", False, True))
-        )
+        order = _order(self.sort(query))
         most = str(query.limit) if query.limit is not None else "-1"
         if counted:
             most = f"min({query.limit}, :family)" if query.limit is not None else ":family"
@@ -393,10 +407,9 @@ class _Emitter:
     def groups(self, bound: BoundQuery, grouped: Grouped) -> str:
         """The whole SQL of an aggregate query: number of rows and their JSON array."""
         names = [f"c{index}" for index in range(len(grouped.shown))]
-        pairs = [("attributes", "json_object('type', 'AggregateResult')")]
-        pairs += [
-            (key, values.json_sql(expr.type, name)) for name, (key, expr) in zip(names, grouped.shown, strict=True)
-        ]
+        pairs = ["'attributes', json_object('type', 'AggregateResult')"]
+        for name, (key, expr) in zip(names, grouped.shown, strict=True):
+            pairs.append(_pair(key, values.json_sql(expr.type, name)))
         sets = _grouping_sets(grouped)
         selects = [self._grouping_set(bound, grouped, present) for present in sets]
         order = [_direction(f"o{index}", one.descending, one.nulls_first) for index, one in enumerate(bound.order)] or [
@@ -443,19 +456,19 @@ class _Emitter:
     # --- FROM, WHERE, ORDER BY -----------------------------------------------------------------------------------
 
     def source(self, scope: Scope) -> str:
-        text = f"{quote(scope.entity.name)} AS t{scope.table}"
+        text = f"{facts(scope.entity).sql} AS t{scope.table}"
         for join in scope.joins:
+            known = facts(join.entity)
             text += (
-                f" LEFT JOIN {quote(join.entity.name)} AS t{join.number} ON t{join.number}.{quote(key_name(join.entity))}"
+                f" LEFT JOIN {known.sql} AS t{join.number} ON t{join.number}.{known.key_sql}"
                 f" = t{join.base}.{quote(join.reference.name)}"
             )
         return text
 
     def expression(self, expr: Expr) -> str:
-        """An expression over the tables. A boolean of a parent that is not there is false."""
+        """An expression over the tables."""
         if isinstance(expr, Column):
-            text = f"t{expr.table}.{quote(expr.field.name)}"
-            return f"coalesce({text}, 0)" if expr.type == "boolean" and expr.table else text
+            return expr.sql
         if isinstance(expr, TypeName):
             return f"({_type_of(expr, f't{expr.base}.{quote(expr.reference.name)}')}) COLLATE NOCASE"
         if isinstance(expr, Polymorphic):
@@ -531,22 +544,23 @@ class _Emitter:
 
     def where(self, bound: BoundQuery, extra: str = "") -> str:
         parts = [extra] if extra else []
-        if bound.where is not None:
-            parts.append(self.condition(bound.where))
+        scope, where = bound.scope, bound.where
+        if where is not None:
+            parts.append(self.condition(where))
         if bound.mine:
-            parts.append(f't{bound.scope.table}."OwnerId" = :me')
-        if not bound.all_rows and bound.entity.field("IsDeleted") is not None:
-            parts.append(f't{bound.scope.table}."IsDeleted" = 0')
+            parts.append(f't{scope.table}."OwnerId" = :me')
+        if not bound.all_rows and facts(scope.entity).deleted:
+            parts.append(f't{scope.table}."IsDeleted" = 0')
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
     def condition(self, node: Bound) -> str:
+        if isinstance(node, Test):
+            return self._test(node)
         if isinstance(node, Group):
             return _balanced([self.condition(term) for term in node.terms], node.op)
         if isinstance(node, Inverse):
             return f"NOT coalesce({self.condition(node.term)}, 0)"
-        if isinstance(node, Semi):
-            return self._semi(node)
-        return self._test(node)
+        return self._semi(node)
 
     def _semi(self, node: Semi) -> str:
         value = self.expression(node.value)
@@ -559,31 +573,36 @@ class _Emitter:
         return f"{column} IN {listed}"
 
     def _test(self, test: Test) -> str:
-        if isinstance(test.expr, Apply) and test.expr.name == "GROUPING":
-            column = str(int(self.expression(test.expr.of[0]) in self._away))
+        expr, op, span = test.expr, test.op, test.span
+        if isinstance(expr, Column):
+            column = expr.sql
+        elif isinstance(expr, Apply) and expr.name == "GROUPING":
+            column = str(int(self.expression(expr.of[0]) in self._away))
         else:
-            column = self.expression(test.expr)
-            if column in self._away:
-                column = "NULL"
-        if test.op in ("IS NULL", "IS NOT NULL"):
-            return f"{column} {test.op}"
-        if test.op in ("IN", "NOT IN"):
-            listed = f"{column} {test.op} ({self._list(test.values)})"
-            return f"({listed} OR {column} IS NULL)" if test.op == "NOT IN" else listed
-        if test.op in ("INCLUDES", "SAME"):
+            column = self.expression(expr)
+        if column in self._away:
+            column = "NULL"
+        if span is not None:
+            return self._within(column, op, span)
+        given = test.values
+        if op in _PLAIN:
+            return f"{column} {op} {self._param(given[0])}"
+        if op in ("IN", "NOT IN"):
+            listed = f"{column} {op} ({self._list(given)})"
+            return f"({listed} OR {column} IS NULL)" if op == "NOT IN" else listed
+        if op in ("IS NULL", "IS NOT NULL"):
+            return f"{column} {op}"
+        if op in ("INCLUDES", "SAME"):
             return self._parts(column, test)
-        if test.span is not None:
-            return self._within(column, test.op, test.span)
-        value = self._param(test.values[0])
-        if test.op == "LIKE":
+        value = self._param(given[0])
+        if op == "LIKE":
             return f"{column} LIKE {value} ESCAPE '\\'"
-        if test.op == "!=":
-            return f"({column} <> {value} OR {column} IS NULL)"
-        return f"{column} {test.op} {value}"
+        assert op == "!="
+        return f"({column} <> {value} OR {column} IS NULL)"
 
     def _list(self, listed: Sequence[Value | Slot]) -> str:
         if len(listed) <= _LISTED:
-            return ", ".join(self._param(value) for value in listed)
+            return ", ".join([self._param(value) for value in listed])
         plain = [value.value if isinstance(value, Slot) else value for value in listed]
         return f"SELECT value FROM json_each({self._param(msgspec.json.encode(plain).decode())})"
 
@@ -610,9 +629,10 @@ class _Emitter:
         """A bound parameter; the same value is the same one, so that equal expressions are equal SQL."""
         if isinstance(value, Slot):
             # One parameter per literal of the text, however often its condition is written (each grouping set has a WHERE).
-            slot = self._placed.get((value.at, value.type))
+            place = value.at, value.type
+            slot = self._placed.get(place)
             if slot is None:
-                slot = self._placed[value.at, value.type] = f"p{len(self.params)}"
+                slot = self._placed[place] = f"p{len(self.params)}"
                 self.params[slot] = value.value
                 self.slots.append((slot, value))
             return f":{slot}"
@@ -623,8 +643,11 @@ class _Emitter:
             self.params[name] = value
         return f":{name}"
 
-    def sort(self, one: Sort) -> tuple[str, bool, bool]:
-        return self.expression(one.expr), one.descending, one.nulls_first
+    def sort(self, bound: BoundQuery) -> list[Sorted]:
+        """What the rows are sorted by, the tie-breaker last."""
+        found = [(self.expression(one.expr), one.descending, one.nulls_first) for one in bound.order]
+        found.append((f"t{bound.scope.table}.rowid", False, True))
+        return found
 
 
 def _grouping_sets(grouped: Grouped) -> list[frozenset[int]]:
@@ -638,13 +661,12 @@ def _grouping_sets(grouped: Grouped) -> list[frozenset[int]]:
 
 
 def _id_of(scope: Scope) -> str:
-    return f"t{scope.table}.{quote(key_name(scope.entity))}"
+    return f"t{scope.table}.{facts(scope.entity).key_sql}"
 
 
 def _type_of(kind: TypeName, column: str) -> str:
     """The name of the object an Id belongs to, told from its key prefix."""
-    cases = "".join(f" WHEN {_text(prefix)} THEN {_text(name)}" for prefix, name in kind.names)
-    return f"CASE substr({column}, 1, 3){cases} END" if cases else "NULL"
+    return f"CASE substr({column}, 1, 3){kind.cases} END" if kind.cases else "NULL"
 
 
 def _balanced(parts: Sequence[str], op: str) -> str:
@@ -660,14 +682,16 @@ def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _object(pairs: Sequence[tuple[str, str]]) -> str:
+def _pair(key: str, value: str) -> str:
+    """A key and its value, as json_object takes them."""
+    return f"{_text(key)}, {value}"
+
+
+def _object(pairs: Sequence[str]) -> str:
     """`json_object(...)` of any number of pairs."""
-    pieces = [
-        f"json_object({', '.join(f'{_text(key)}, {value}' for key, value in pairs[start : start + _PAIRS])})"
-        for start in range(0, len(pairs), _PAIRS)
-    ]
-    if len(pieces) == 1:
-        return pieces[0]
+    if len(pairs) <= _PAIRS:
+        return f"json_object({', '.join(pairs)})"
+    pieces = [f"json_object({', '.join(pairs[start : start + _PAIRS])})" for start in range(0, len(pairs), _PAIRS)]
     first, *rest = pieces
     joined = f"substr({first}, 1, length({first}) - 1)"
     for piece in rest[:-1]:

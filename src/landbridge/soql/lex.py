@@ -1,78 +1,83 @@
 """
 SOQL text to tokens: one regular expression, one pass. Pure.
 
+A token is its text; what kind it is its first character says. Places in the text are found only when an error needs one
+(`places`): until then a place is the number of a token.
+
 Source: `soql.md` section 1.
 """
 
 from __future__ import annotations
 
 import re
-
-import msgspec
+from typing import Final
 
 from landbridge.errors import MalformedQuery
 
-LONGEST = 100_000
+LONGEST: Final = 100_000
 """Characters of a statement; longer ones are MALFORMED_QUERY."""
+END: Final = "<EOF>"
+"""Stands behind the last token; twice, so that a parser may look one ahead of it."""
+INITIALS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+"""What a name begins with, in upper case."""
+OPERATORS: Final = frozenset({"=", "!=", "<>", "<", "<=", ">", ">="})
 
-# One match per token, blanks before it included; the most frequent kinds first. `wrong` takes what is no token.
-_KINDS = ("", "name", "mark", "string", "op", "datetime", "date", "time", "number", "end", "wrong")
-_NAME, _END = 1, 9
-_TOKEN = re.compile(
+# The most frequent kinds first. The last alternative takes what is no token; blanks match nothing and are skipped.
+_TOKEN: Final = re.compile(
     r"""
-    [ \t\n\r\f\v]*
-    (?: ([A-Za-z_]\w*(?:[ \t\n\r\f\v]*\.[ \t\n\r\f\v]*[A-Za-z_]\w*)*)
-      | ([(),:])
-      | ('[^'\\]*(?:\\.[^'\\]*)*')
-      | (<>|!=|<=|>=|=|<|>)
-      | (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:?\d\d))
-      | (\d{4}-\d\d-\d\d)
-      | (\d\d:\d\d:\d\d(?:\.\d+)?Z?)
-      | ([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-      | (\Z)
-      | (.)
-    )
+        [A-Za-z_]\w*+(?:[ \t\n\r\f\v]*+\.[ \t\n\r\f\v]*+[A-Za-z_]\w*+)*+
+      | [(),:]
+      | '[^'\\]*+(?:\\.[^'\\]*+)*+'
+      | <>|!=|<=|>=|=|<|>
+      | (?=[\d+.-]) (?:
+          \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:?\d\d)
+        | \d{4}-\d\d-\d\d
+        | \d\d:\d\d:\d\d(?:\.\d+)?Z?
+        | [+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?
+        )
+      | [^ \t\n\r\f\v]
     """,
     re.VERBOSE | re.ASCII | re.DOTALL,
 )
+_ALONE: Final = re.compile(r"[A-Za-z_0-9(),:=<>]", re.ASCII)
+"""Tokens of one character."""
+_LITERAL: Final = re.compile(
+    r"(?P<datetime>\d{4}-\d\d-\d\dT.+)|(?P<date>\d{4}-\d\d-\d\d)|(?P<time>\d\d:.+)|(?P<number>[+-]?\.?\d.*)", re.ASCII
+)
 
 
-class Token(msgspec.Struct, frozen=True, gc=False):
-    """`kind`: name, string, number, date, datetime, time, op, mark or end; `at` is its place in the text."""
-
-    kind: str
-    text: str
-    at: int
-    word: str
-    """The text in upper case, as keywords are compared; of a name only, elsewhere as it is."""
-
-
-def tokens(text: str) -> list[Token]:
-    """The tokens of a statement, ended by one of kind `end`. Raises MalformedQuery for what is no token."""
+def tokens(text: str) -> list[str]:
+    """
+    The tokens of a statement, then END twice. A character that is no token is among them: no rule takes it, and `places`
+    names it. Raises MalformedQuery for a statement that is too long.
+    """
     if len(text) > LONGEST:
         raise MalformedQuery(f"SOQL statements cannot be longer than {LONGEST} characters.")
-    found: list[Token] = []
-    add = found.append
-    for match in _TOKEN.finditer(text):
-        kind = match.lastindex
-        assert kind is not None
-        token = match[kind]
-        if kind == _NAME:
-            add(Token("name", token, match.start(kind), token.upper()))
-        elif kind < _END:
-            add(Token(_KINDS[kind], token, match.start(kind), token))
-        elif kind == _END:
-            add(Token("end", "<EOF>", len(text), "<EOF>"))
-            break
-        else:
-            at = match.start(kind)
-            # The parser counts from 0 and puts its caret one to the left of the character (soql.md section 5).
-            raise MalformedQuery(f"line 1:{at} no viable alternative at character '{token}'", max(at - 1, 0))
+    found: list[str] = _TOKEN.findall(text)
+    found += (END, END)
     return found
 
 
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
-_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+def literal_kind(token: str) -> str | None:
+    """`number`, `date`, `datetime` or `time`, told from a token's text; None for other tokens."""
+    match = _LITERAL.fullmatch(token)
+    return None if match is None else match.lastgroup
+
+
+def places(text: str) -> list[int]:
+    """Where each token stands in the text, END too. Raises MalformedQuery for the first character that is no token."""
+    found: list[int] = []
+    for match in _TOKEN.finditer(text):
+        token, at = match[0], match.start()
+        if len(token) == 1 and not _ALONE.fullmatch(token):
+            # The parser counts from 0 and puts its caret one to the left of the character (soql.md section 5).
+            raise MalformedQuery(f"line 1:{at} no viable alternative at character '{token}'", max(at - 1, 0))
+        found.append(at)
+    return [*found, len(text), len(text)]
+
+
+_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
+_ESCAPE: Final = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 
 
 def unquote(text: str, at: int, *, like: bool = False) -> str:
@@ -81,6 +86,9 @@ def unquote(text: str, at: int, *, like: bool = False) -> str:
 
     Raises MalformedQuery for other escapes.
     """
+    body = text[1:-1]
+    if "\\" not in body:
+        return body
 
     def value(match: re.Match[str]) -> str:
         code = match[1]
@@ -95,5 +103,4 @@ def unquote(text: str, at: int, *, like: bool = False) -> str:
             raise MalformedQuery(f"Illegal escape sequence: {match[0]}", at)
         return known
 
-    body = text[1:-1]
-    return _ESCAPE.sub(value, body) if "\\" in body else body
+    return _ESCAPE.sub(value, body)

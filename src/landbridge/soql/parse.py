@@ -1,13 +1,16 @@
 """
 Tokens to a Query: recursive descent. Pure.
 
-What is valid SOQL but not ours is named with its place, never skipped. Source: `soql.md` sections 2 and 5.
+What is valid SOQL but not ours is named with its place, never skipped. The place of a node is the number of its token; an
+error is given its place in the text when it leaves. Source: `soql.md` sections 2 and 5.
 """
 
 from __future__ import annotations
 
-from landbridge.errors import MalformedQuery, QueryUnsupported
-from landbridge.soql.lex import Token, tokens, unquote
+from typing import Final
+
+from landbridge.errors import MalformedQuery, QueryError, QueryUnsupported
+from landbridge.soql.lex import END, INITIALS, OPERATORS, literal_kind, places, tokens, unquote
 from landbridge.soql.moments import MOST, NAMES, WITHOUT_NUMBER
 from landbridge.soql.tree import (
     AllFields,
@@ -34,109 +37,125 @@ from landbridge.soql.tree import (
     Within,
 )
 
-_CLAUSES = frozenset({"USING", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE", "ALL"})
+_CLAUSES: Final = frozenset(
+    {"USING", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE", "ALL"}
+)
 """Words that end a list: no alias is called so."""
-_RESERVED = _CLAUSES | {"SELECT", "FROM", "AND", "OR", "NOT", "IN", "LIKE", "INCLUDES", "EXCLUDES", "ASC", "DESC",
+_RESERVED: Final = _CLAUSES | {"SELECT", "FROM", "AND", "OR", "NOT", "IN", "LIKE", "INCLUDES", "EXCLUDES", "ASC", "DESC",
                         "NULLS", "NULL", "END", "WHEN", "THEN", "ELSE"}  # fmt: skip
-AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "AVG", "SUM", "MIN", "MAX"})
-DATES = frozenset({"CALENDAR_MONTH", "CALENDAR_QUARTER", "CALENDAR_YEAR", "DAY_IN_MONTH", "DAY_IN_WEEK", "DAY_IN_YEAR",
+AGGREGATES: Final = frozenset({"COUNT", "COUNT_DISTINCT", "AVG", "SUM", "MIN", "MAX"})
+DATES: Final = frozenset({"CALENDAR_MONTH", "CALENDAR_QUARTER", "CALENDAR_YEAR", "DAY_IN_MONTH", "DAY_IN_WEEK", "DAY_IN_YEAR",
                    "DAY_ONLY", "FISCAL_MONTH", "FISCAL_QUARTER", "FISCAL_YEAR", "HOUR_IN_DAY", "WEEK_IN_MONTH",
                    "WEEK_IN_YEAR"})  # fmt: skip
-FUNCTIONS = AGGREGATES | DATES | {"GROUPING", "TOLABEL", "FORMAT", "CONVERTTIMEZONE", "DISTANCE"}
-_REFUSED = {"CONVERTCURRENCY": "convertCurrency(), as there is one currency", "FORMULA": "FORMULA()"}
-_LITERALS = ("date", "datetime", "time")
-_DEEPEST = 200
+FUNCTIONS: Final = AGGREGATES | DATES | {"GROUPING", "TOLABEL", "FORMAT", "CONVERTTIMEZONE", "DISTANCE"}
+_REFUSED: Final = {"CONVERTCURRENCY": "convertCurrency(), as there is one currency", "FORMULA": "FORMULA()"}
+_DEEPEST: Final = 200
 """Nested parentheses; deeper statements would end in Python's own limit."""
-_LEVELS = 5
+_LEVELS: Final = 5
 """Subqueries within subqueries; the rest is a statement that nobody can mean."""
 
 
 def parse(text: str) -> Query:
     """A statement's tree. Raises MalformedQuery (not SOQL) or QueryUnsupported (SOQL that we do not run)."""
-    return _Parser(tokens(text)).statement()
+    found = tokens(text)
+    try:
+        return _Parser(found, text).statement()
+    except QueryError as error:
+        raise placed(error, text) from None
+
+
+def placed(error: QueryError, text: str) -> QueryError:
+    """The error with its place in the text, where it has that of a token. Raises MalformedQuery for what is no token."""
+    where = places(text)
+    if error.at is not None:
+        error.at = where[error.at]
+    return error
 
 
 class _Parser:
-    def __init__(self, found: list[Token]) -> None:
-        self._tokens = found
+    """`words` are the tokens in upper case, as keywords are compared. A string is never equal to a keyword: it has its quotes."""
+
+    __slots__ = ("_depth", "_level", "_next", "_text", "_texts", "_words")
+
+    def __init__(self, texts: list[str], text: str) -> None:
+        self._text = text
+        self._texts = texts
+        if text.isascii():
+            self._words = [token.upper() for token in texts]
+        else:  # of what is not ASCII only strings are tokens; in upper case some of the rest would be (the dotless i)
+            self._words = [token.upper() if token.isascii() else token for token in texts]
         self._next = 0
         self._depth = 0
         self._level = 0
 
     # --- tokens ------------------------------------------------------------------------------------------------
 
-    @property
-    def _token(self) -> Token:
-        return self._tokens[self._next]
-
-    def _take(self) -> Token:
-        token = self._tokens[self._next]
-        self._next += 1
-        return token
-
     def _is(self, *words: str) -> bool:
-        token = self._tokens[self._next]
-        return token.kind == "name" and token.word in words
+        return self._words[self._next] in words
 
     def _calls(self) -> bool:
         """Whether a name and its opening parenthesis come next."""
-        return self._token.kind == "name" and self._tokens[self._next + 1].text == "("
+        return self._words[self._next + 1] == "(" and self._words[self._next][0] in INITIALS
 
-    def _has(self, text: str) -> bool:
+    def _has(self, word: str) -> bool:
         """Take the next token if it is this word or mark."""
-        token = self._tokens[self._next]
-        if token.word == text and token.kind != "string":
+        if self._words[self._next] == word:
             self._next += 1
             return True
         return False
 
-    def _expect(self, text: str) -> Token:
-        if not self._has(text):
+    def _expect(self, word: str) -> None:
+        if self._words[self._next] != word:
             raise self._unexpected()
-        return self._tokens[self._next - 1]
+        self._next += 1
+
+    def _take(self) -> str:
+        """The next token's word, whatever it is."""
+        self._next += 1
+        return self._words[self._next - 1]
 
     def _unexpected(self) -> MalformedQuery:
-        token = self._token
         # A statement whose very first token is wrong has no preamble (soql.md section 5).
-        return MalformedQuery(f"unexpected token: '{token.text}'", None if self._next == 0 else token.at)
+        return MalformedQuery(f"unexpected token: '{self._texts[self._next]}'", self._next or None)
 
     # --- clauses -----------------------------------------------------------------------------------------------
 
     def statement(self) -> Query:
-        found = self._query()
-        if self._token.kind != "end":
+        found = self._query(self._text)
+        if self._words[self._next] != END:
             raise self._unexpected()
         return found
 
-    def _query(self) -> Query:
+    def _query(self, text: str = "") -> Query:
         self._expect("SELECT")
         count, select = self._select()
         self._expect("FROM")
         source = self._source()
-        others = []
+        others: tuple[Source, ...] = ()
         while self._has(","):
-            others.append(self._source())
+            others = (*others, self._source())
+        if self._words[self._next] not in _CLAUSES:  # the end, mostly
+            return Query(select, source, count, others, text=text)
         scope, scope_at = self._scope()
         where = self._condition() if self._has("WHERE") else None
         self._with()
-        group = self._group() if self._is("GROUP") else None
+        group = self._group() if self._has("GROUP") else None
         having = self._condition() if self._has("HAVING") else None
-        order = self._order() if self._is("ORDER") else ()
-        limit_at = self._token.at
+        order = self._order() if self._has("ORDER") else ()
+        limit_at = self._next
         limit = self._number() if self._has("LIMIT") else None
-        offset_at = self._token.at
+        offset_at = self._next
         offset = self._number() if self._has("OFFSET") else None
         viewed = self._endings()
         return Query(
-            select=select, count=count, source=source, others=tuple(others), scope=scope, scope_at=scope_at, where=where,
-            group=group, having=having, order=order, limit=limit, limit_at=limit_at, offset=offset, offset_at=offset_at,
-            viewed=viewed,
+            select, source, count, others, scope, scope_at, where, group, having, order, limit, limit_at, offset, offset_at,
+            viewed, text,
         )  # fmt: skip
 
     def _inner(self) -> Query:
         """A query between parentheses, the opening one taken."""
         if self._level == _LEVELS:
-            raise MalformedQuery(f"subqueries are nested more than {_LEVELS} deep", self._token.at)
+            raise MalformedQuery(f"subqueries are nested more than {_LEVELS} deep", self._next)
         self._level += 1
         found = self._query()
         self._level -= 1
@@ -144,21 +163,24 @@ class _Parser:
         return found
 
     def _source(self) -> Source:
-        token = self._token
-        if token.kind != "name":
+        at = self._next
+        if self._words[at][0] not in INITIALS:
             raise self._unexpected()
-        self._take()  # an object may be called Group or Order
-        alias: str | None = None
-        if self._has("AS") or (self._token.kind == "name" and self._token.word not in _RESERVED):
-            alias = self._name().text
-        return Source(_path(token), alias)
+        self._next += 1  # an object may be called Group or Order
+        path = _path(self._texts[at], at)
+        word = self._words[self._next]
+        if word == "AS":
+            self._next += 1
+        elif word in _RESERVED or word[0] not in INITIALS:
+            return Source(path, None)
+        return Source(path, self._texts[self._name()])
 
     def _scope(self) -> tuple[str | None, int]:
         if not self._has("USING"):
             return None, 0
         self._expect("SCOPE")
-        token = self._name()
-        return token.text, token.at
+        at = self._name()
+        return self._texts[at], at
 
     def _with(self) -> None:
         """WITH is for Apex and for other products; each kind is named."""
@@ -167,76 +189,87 @@ class _Parser:
         if self._is("SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"):
             raise self._unexpected()  # Apex alone has them (soql.md section 2)
         if self._is("DATA"):
-            raise QueryUnsupported("WITH DATA CATEGORY", self._token.at)
-        raise QueryUnsupported("WITH", self._token.at)
+            raise QueryUnsupported("WITH DATA CATEGORY", self._next)
+        raise QueryUnsupported("WITH", self._next)
 
     def _endings(self) -> tuple[str, ...]:
         """What stands behind OFFSET. ALL ROWS and FOR UPDATE are for Apex alone."""
-        viewed = []
+        viewed: tuple[str, ...] = ()
         while self._has("FOR"):
             if not self._is("VIEW", "REFERENCE"):
                 raise self._unexpected()
-            viewed.append(self._take().word)
-        if self._is("UPDATE"):
-            at = self._take().at
+            viewed = (*viewed, self._take())
+        if self._has("UPDATE"):
             if self._is("TRACKING", "VIEWSTAT"):
-                raise QueryUnsupported(f"UPDATE {self._token.word}", at)
+                raise QueryUnsupported(f"UPDATE {self._words[self._next]}", self._next - 1)
             raise self._unexpected()
-        return tuple(viewed)
+        return viewed
 
-    def _name(self) -> Token:
-        token = self._token
-        if token.kind != "name" or token.word in _RESERVED:
+    def _name(self) -> int:
+        """The number of the next token, which is a name."""
+        word = self._words[self._next]
+        if word in _RESERVED or word[0] not in INITIALS:
             raise self._unexpected()
-        return self._take()
+        self._next += 1
+        return self._next - 1
 
     # --- SELECT ------------------------------------------------------------------------------------------------
 
     def _select(self) -> tuple[bool, tuple[Selected, ...]]:
-        if self._is("COUNT") and self._tokens[self._next + 1].text == "(" and self._tokens[self._next + 2].text == ")":
+        texts, words = self._texts, self._words
+        if words[1 + self._next] == "(" and self._is("COUNT") and words[self._next + 2] == ")":
             self._next += 3
             return True, ()
-        items = [self._selected()]
-        while self._has(","):
-            items.append(self._selected())
-        return False, tuple(items)
+        items: list[Selected] = []
+        while True:
+            at = self._next
+            word, ending = words[at], words[at + 1]
+            if (ending == "," or ending == "FROM") and word[0] in INITIALS and word not in _RESERVED:
+                self._next = at + 1
+                items.append(Item(_path(texts[at], at)))
+            else:
+                items.append(self._selected())
+                ending = words[self._next]
+            if ending != ",":
+                return False, tuple(items)
+            self._next += 1
 
     def _selected(self) -> Selected:
-        token = self._token
-        if token.text == "(":
-            self._take()
-            return Subquery(self._inner(), token.at)
-        if token.kind == "name" and token.word == "TYPEOF":
+        at, word = self._next, self._words[self._next]
+        if word == "(":
+            self._next += 1
+            return Subquery(self._inner(), at)
+        if word == "TYPEOF":
             return self._type_of()
-        if self._calls() and token.word == "FIELDS":
+        if word == "FIELDS" and self._calls():
             return self._fields()
         what = self._operand()
-        if self._token.kind == "name" and self._token.word not in _RESERVED:
-            alias = self._take()
-            return Item(what, alias.text, alias.at)
+        word = self._words[self._next]
+        if word[0] in INITIALS and word not in _RESERVED:
+            self._next += 1
+            return Item(what, self._texts[self._next - 1], self._next - 1)
         return Item(what)
 
     def _fields(self) -> AllFields:
-        at = self._take().at
-        self._expect("(")
-        which = self._take()
-        if which.word not in ("ALL", "STANDARD", "CUSTOM"):
-            self._next -= 1
+        at = self._next
+        self._next += 2
+        if not self._is("ALL", "STANDARD", "CUSTOM"):
             raise self._unexpected()
+        which = self._take()
         self._expect(")")
-        return AllFields(which.word, at)
+        return AllFields(which, at)
 
     def _type_of(self) -> TypeOf:
-        self._take()
+        self._next += 1
         path = self._path()
         branches = []
         while self._has("WHEN"):
-            sobject = self._take()
-            if sobject.kind != "name":
-                self._next -= 1
+            at = self._next
+            if self._words[at][0] not in INITIALS:
                 raise self._unexpected()
+            self._next += 1
             self._expect("THEN")
-            branches.append(Branch(sobject.text, sobject.at, self._paths()))
+            branches.append(Branch(self._texts[at], at, self._paths()))
         if not branches:
             raise self._unexpected()
         otherwise = self._paths() if self._has("ELSE") else ()
@@ -250,58 +283,69 @@ class _Parser:
         return tuple(found)
 
     def _path(self) -> Path:
-        return _path(self._name())
+        at = self._name()
+        return _path(self._texts[at], at)
 
     def _operand(self) -> Operand:
-        return self._function() if self._calls() else self._path()
+        at = self._next
+        word = self._words[at]
+        if word[0] not in INITIALS:
+            raise self._unexpected()
+        if self._words[at + 1] == "(":
+            return self._function()
+        if word in _RESERVED:
+            raise self._unexpected()
+        self._next = at + 1
+        return _path(self._texts[at], at)
 
     def _function(self) -> Call:
-        token = self._take()
-        name = token.word
+        at, name = self._next, self._words[self._next]
+        self._next += 1
         if name in _REFUSED:
-            raise QueryUnsupported(_REFUSED[name], token.at)
+            raise QueryUnsupported(_REFUSED[name], at)
         if name not in FUNCTIONS:
             raise self._unexpected()
         self._expect("(")
         if name == "DISTANCE":
-            return self._distance(token)
+            return self._distance(at)
         argument = self._operand()
         self._expect(")")
-        return Call(name, (argument,), token.at)
+        return Call(name, (argument,), at)
 
-    def _distance(self, token: Token) -> Call:
+    def _distance(self, start: int) -> Call:
         """`DISTANCE(field, GEOLOCATION(lat, lon), 'mi')`: the field comes first, the point second."""
         field = self._path()
         self._expect(",")
-        if not self._is("GEOLOCATION"):
-            raise self._unexpected()
-        at = self._take().at
+        at = self._next
+        self._expect("GEOLOCATION")
         self._expect("(")
         latitude = self._decimal()
         self._expect(",")
         longitude = self._decimal()
         self._expect(")")
         self._expect(",")
-        unit = self._token
-        if unit.kind != "string" or unit.text.strip("'").lower() not in ("mi", "km"):
+        unit = self._texts[self._next]
+        if unit[0] != "'" or unit.strip("'").lower() not in ("mi", "km"):
             raise self._unexpected()
-        self._take()
+        self._next += 1
         self._expect(")")
-        return Call("DISTANCE", (field, Geolocation(latitude, longitude, at)), token.at, unit.text.strip("'").lower())
+        return Call("DISTANCE", (field, Geolocation(latitude, longitude, at)), start, unit.strip("'").lower())
 
     def _decimal(self) -> float:
-        if self._token.kind != "number":
+        text = self._texts[self._next]
+        if literal_kind(text) != "number":
             raise self._unexpected()
-        return float(self._take().text)
+        self._next += 1
+        return float(text)
 
     # --- GROUP BY, ORDER BY --------------------------------------------------------------------------------------
 
     def _group(self) -> GroupBy:
-        at = self._take().at
+        at = self._next - 1
         self._expect("BY")
         how = ""
-        if self._calls() and self._is("ROLLUP", "CUBE"):
-            how = self._take().word
+        if self._is("ROLLUP", "CUBE") and self._calls():
+            how = self._take()
             self._expect("(")
         items = [self._operand()]
         while self._has(","):
@@ -311,7 +355,6 @@ class _Parser:
         return GroupBy(how, tuple(items), at)
 
     def _order(self) -> tuple[Order, ...]:
-        self._expect("ORDER")
         self._expect("BY")
         found = [self._order_item()]
         while self._has(","):
@@ -331,63 +374,66 @@ class _Parser:
         return Order(operand, descending, first)
 
     def _number(self) -> int:
-        token = self._token
-        if token.kind != "number" or not token.text.isdigit():
+        text = self._texts[self._next]
+        if not (text.isascii() and text.isdigit()):
             raise self._unexpected()
-        self._take()
-        return int(token.text[:18])
+        self._next += 1
+        return int(text[:18])
 
     # --- conditions --------------------------------------------------------------------------------------------
 
     def _condition(self) -> Condition:
         first = self._term()
-        op = self._token.word if self._is("AND", "OR") else None
-        if op is None:
+        op = self._words[self._next]
+        if op not in ("AND", "OR"):
             return first
         terms = [first]
-        while self._has(op):
+        while self._words[self._next] == op:
+            self._next += 1
             terms.append(self._term())
-        if self._is("AND", "OR"):
+        if self._words[self._next] in ("AND", "OR"):
             # AND and OR side by side need parentheses on the platform too.
             raise self._unexpected()
         return Both(op, tuple(terms))
 
     def _term(self) -> Condition:
+        word = self._words[self._next]
+        if word != "NOT" and word != "(":
+            return self._comparison()
         self._depth += 1
-        if self._depth > _DEEPEST:
-            raise MalformedQuery(f"conditions are nested more than {_DEEPEST} deep", self._token.at)
-        if self._has("NOT"):
+        if self._depth >= _DEEPEST:
+            raise MalformedQuery(f"conditions are nested more than {_DEEPEST} deep", self._next + 1)
+        self._next += 1
+        if word == "NOT":
             found: Condition = Negation(self._term())
-        elif self._has("("):
+        else:
             found = self._condition()
             self._expect(")")
-        else:
-            found = self._comparison()
         self._depth -= 1
         return found
 
     def _comparison(self) -> Condition:
         operand = self._operand()
-        token = self._token
-        if token.kind == "op":
-            self._take()
-            return Compare(operand, "!=" if token.text == "<>" else token.text, self._literal())
-        if self._has("LIKE"):
+        word = self._take()
+        if word in OPERATORS:
+            return Compare(operand, "!=" if word == "<>" else word, self._literal())
+        if word == "LIKE":
             return Compare(operand, "LIKE", self._literal(like=True))
-        if self._has("NOT"):
+        if word == "IN":
+            return self._listed(operand, negated=False)
+        if word == "NOT":
             self._expect("IN")
             return self._listed(operand, negated=True)
-        if self._has("IN"):
-            return self._listed(operand, negated=False)
-        if self._is("INCLUDES", "EXCLUDES"):
-            negated = self._take().word == "EXCLUDES"
+        if word in ("INCLUDES", "EXCLUDES"):
             self._expect("(")
-            return Includes(operand, negated, self._values())
+            return Includes(operand, word == "EXCLUDES", self._values())
+        self._next -= 1
         raise self._unexpected()
 
     def _listed(self, operand: Operand, *, negated: bool) -> Within | SemiJoin:
-        at = self._expect("(").at
-        if self._is("SELECT"):
+        at = self._next
+        self._expect("(")
+        if self._words[at + 1] == "SELECT":
             return SemiJoin(operand, negated, self._inner(), at)
         return Within(operand, negated, self._values())
 
@@ -400,44 +446,38 @@ class _Parser:
         return tuple(values)
 
     def _literal(self, *, like: bool = False) -> Literal:
-        token = self._token
-        if token.kind == "string":
-            self._take()
-            return Literal("string", unquote(token.text, token.at, like=like), token.at)
-        if token.kind == "number":
-            self._take()
-            return Literal("number", float(token.text), token.at)
-        if token.kind in _LITERALS:
-            self._take()
-            return Literal(token.kind, token.text, token.at)
-        if token.kind != "name":
-            raise self._unexpected()
-        word = token.word
-        if word in ("TRUE", "FALSE"):
-            self._take()
-            return Literal("boolean", word == "TRUE", token.at)
-        if self._has("NULL"):
-            return Literal("null", None, token.at)
-        if word in NAMES:
-            return self._moment()
-        if word[:3].isalpha() and word[3:].isdigit():
-            raise QueryUnsupported("currency literals, as there is one currency", token.at)
+        at = self._next
+        text = self._texts[at]
+        self._next = at + 1
+        if text[0] == "'" and len(text) > 1:
+            return Literal("string", unquote(text, at, like=like), at)
+        word = self._words[at]
+        if word[0] in INITIALS:
+            if word in ("TRUE", "FALSE"):
+                return Literal("boolean", word == "TRUE", at)
+            if word == "NULL":
+                return Literal("null", None, at)
+            if word in NAMES:
+                return self._moment(word, at)
+            if word[:3].isalpha() and word[3:].isdigit():
+                raise QueryUnsupported("currency literals, as there is one currency", at)
+        elif (kind := literal_kind(text)) is not None:
+            return Literal(kind, float(text) if kind == "number" else text, at)
+        self._next = at
         raise self._unexpected()
 
-    def _moment(self) -> Literal:
+    def _moment(self, name: str, at: int) -> Literal:
         """A date literal: `TODAY`, `LAST_N_DAYS:3`."""
-        token = self._take()
-        if token.word in WITHOUT_NUMBER:
-            return Literal("moment", token.word, token.at)
+        if name in WITHOUT_NUMBER:
+            return Literal("moment", name, at)
         self._expect(":")
-        at = self._token.at
         n = self._number()
         if n > MOST:
-            raise MalformedQuery(f"the number of {token.word} is at most {MOST}", at)
-        return Literal("moment", token.word, token.at, n)
+            raise MalformedQuery(f"the number of {name} is at most {MOST}", self._next - 1)
+        return Literal("moment", name, at, n)
 
 
-def _path(token: Token) -> Path:
-    text = token.text
-    names = tuple(part.strip() for part in text.split(".")) if "." in text else (text,)
-    return Path(names, token.at)
+def _path(text: str, at: int) -> Path:
+    if "." not in text:
+        return Path((text,), at)
+    return Path(tuple([part.strip() for part in text.split(".")]), at)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from landbridge import values as wire
-from landbridge.errors import InvalidField, MalformedQuery, QueryUnsupported
-from landbridge.soql.parse import parse
+from landbridge.errors import InvalidField, MalformedQuery, QueryError, QueryUnsupported
+from landbridge.soql.parse import parse, placed
 from landbridge.soql.tree import Both, Compare, Condition, Includes, Literal, Negation, Operand, Path, Within
 
 Values = Mapping[str, Any]
@@ -39,7 +39,12 @@ def predicate(text: str, known: KnownField = lambda path: path) -> Predicate:
     query = parse(_PREFIX + text)
     if query.where is None or any(getattr(query, clause) for clause in _OTHER) or query.limit is not None:
         raise MalformedQuery(f"a filter is one condition, without other clauses: {text}")
-    return _compile(query.where, known)
+    try:
+        return _compile(query.where, known)
+    except QueryError as error:
+        placed(error, query.text)
+        error.at = None if error.at is None else error.at - len(_PREFIX)
+        raise
 
 
 def _compile(condition: Condition, known: KnownField) -> Predicate:
@@ -67,7 +72,7 @@ def _compile(condition: Condition, known: KnownField) -> Predicate:
 
 def _field(operand: Operand, known: KnownField) -> Callable[[Values], Any]:
     if not isinstance(operand, Path):
-        raise QueryUnsupported("a function in a filter of events", operand.at - len(_PREFIX))
+        raise QueryUnsupported("a function in a filter of events", operand.at)
     path = known(operand.names)
     if path is None:
         raise InvalidField(f"No such field in these events: {operand.text}", None)
@@ -107,7 +112,7 @@ def _equal(literal: Literal) -> Callable[[Any], bool]:
 
 def _value(literal: Literal) -> Any:
     if literal.kind == "moment":
-        raise QueryUnsupported("a date literal in a filter of events", literal.at - len(_PREFIX))
+        raise QueryUnsupported("a date literal in a filter of events", literal.at)
     if literal.kind == "datetime":
         try:
             return wire.parse_datetime(str(literal.value))

@@ -6,37 +6,39 @@ Source: `soql.md` sections 1, 3 and 5.
 
 from __future__ import annotations
 
+from typing import Final
+
 from landbridge import ids, values
 from landbridge.errors import InvalidField, InvalidQueryFilterOperator, MalformedQuery
 from landbridge.soql.moments import Span
 from landbridge.soql.tree import Literal
 from landbridge.storage import Value
 
-_KIND_OF: dict[str, tuple[str, ...]] = {
+_KIND_OF: Final[dict[str, tuple[str, ...]]] = {
     "boolean": ("boolean",), "int": ("number",), "long": ("number",), "double": ("number",), "currency": ("number",),
     "percent": ("number",), "date": ("date",), "datetime": ("datetime", "date"), "time": ("time",),
 }  # fmt: skip
-_TYPE_NAME = {"datetime": "dateTime", "long": "int"}
-LONGEST = 4000
+_TEXT: Final = ("string",)
+_TYPE_NAME: Final = {"datetime": "dateTime", "long": "int"}
+LONGEST: Final = 4000
 """Characters of a string in a filter (soql.md section 1)."""
 
 
 def stored(type_: str, literal: Literal, name: str, at: int) -> Value:
     """A literal as a column of this type stores it. Raises for a literal of a wrong kind, or an Id that is none."""
-    expected = _KIND_OF.get(type_, ("string",))
-    if literal.kind not in expected:
+    kind, value = literal.kind, literal.value
+    if kind not in _KIND_OF.get(type_, _TEXT):
         raise _wrong_kind(type_, name, at)
     if type_ in ("id", "reference"):
-        text = str(literal.value)
+        text = str(value)
         record_id = ids.normalize(text) if text else None
         if record_id is None and text:
             raise InvalidQueryFilterOperator(f"invalid ID field: {text}", at)
         return record_id
-    if literal.kind == "boolean":
-        return int(bool(literal.value))
-    if literal.kind in ("date", "datetime", "time"):
+    if kind == "boolean":
+        return int(bool(value))
+    if kind in ("date", "datetime", "time"):
         return _moment(type_, literal)
-    value = literal.value
     assert not isinstance(value, bool)
     if isinstance(value, str) and len(value) > LONGEST:
         raise MalformedQuery(f"a string in a filter is at most {LONGEST} characters long", literal.at)

@@ -1,7 +1,7 @@
 """
 What a statement says, as values: the parser's output.
 
-`at` is the place of a node in the text (0-based), for the preamble of errors.
+`at` is the place of a node: the number of its token (0-based), for the preamble of errors.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Path(msgspec.Struct, frozen=True):
+class Path(msgspec.Struct, frozen=True, gc=False):
     """A field by its names: `Name`, or `Account.Owner.Name`."""
 
     names: tuple[str, ...]
@@ -20,7 +20,7 @@ class Path(msgspec.Struct, frozen=True):
         return ".".join(self.names)
 
 
-class Geolocation(msgspec.Struct, frozen=True):
+class Geolocation(msgspec.Struct, frozen=True, gc=False):
     """`GEOLOCATION(latitude, longitude)`, degrees."""
 
     latitude: float
@@ -28,7 +28,7 @@ class Geolocation(msgspec.Struct, frozen=True):
     at: int
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """A function of fields: `name` in upper case; `unit` is the `mi` or `km` of DISTANCE."""
 
     name: str
@@ -44,7 +44,7 @@ class Call(msgspec.Struct, frozen=True):
 Operand = Path | Call
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One item of SELECT: a field or a function, with its alias and the alias's place."""
 
     what: Operand
@@ -52,21 +52,21 @@ class Item(msgspec.Struct, frozen=True):
     alias_at: int = 0
 
 
-class AllFields(msgspec.Struct, frozen=True):
+class AllFields(msgspec.Struct, frozen=True, gc=False):
     """`FIELDS(ALL)`, `FIELDS(STANDARD)` or `FIELDS(CUSTOM)`."""
 
     which: str
     at: int
 
 
-class Subquery(msgspec.Struct, frozen=True):
+class Subquery(msgspec.Struct, frozen=True, gc=False):
     """`(SELECT ... FROM Contacts)` among the fields."""
 
     query: Query
     at: int
 
 
-class Branch(msgspec.Struct, frozen=True):
+class Branch(msgspec.Struct, frozen=True, gc=False):
     """`WHEN Account THEN Phone, Name`."""
 
     sobject: str
@@ -74,7 +74,7 @@ class Branch(msgspec.Struct, frozen=True):
     fields: tuple[Path, ...]
 
 
-class TypeOf(msgspec.Struct, frozen=True):
+class TypeOf(msgspec.Struct, frozen=True, gc=False):
     """`TYPEOF What WHEN ... THEN ... ELSE ... END`."""
 
     path: Path
@@ -85,7 +85,7 @@ class TypeOf(msgspec.Struct, frozen=True):
 Selected = Item | AllFields | Subquery | TypeOf
 
 
-class Literal(msgspec.Struct, frozen=True):
+class Literal(msgspec.Struct, frozen=True, gc=False):
     """
     A value as written. `kind`: string, number, boolean, null, date, datetime, time, or moment (a date literal, its number
     in `n`). After LIKE a string keeps its escapes.
@@ -97,7 +97,7 @@ class Literal(msgspec.Struct, frozen=True):
     n: int = 0
 
 
-class Compare(msgspec.Struct, frozen=True):
+class Compare(msgspec.Struct, frozen=True, gc=False):
     """`operand op value`; `op` is one of = != < <= > >= LIKE."""
 
     operand: Operand
@@ -105,7 +105,7 @@ class Compare(msgspec.Struct, frozen=True):
     value: Literal
 
 
-class Within(msgspec.Struct, frozen=True):
+class Within(msgspec.Struct, frozen=True, gc=False):
     """`operand [NOT] IN (values)`."""
 
     operand: Operand
@@ -113,7 +113,7 @@ class Within(msgspec.Struct, frozen=True):
     values: tuple[Literal, ...]
 
 
-class Includes(msgspec.Struct, frozen=True):
+class Includes(msgspec.Struct, frozen=True, gc=False):
     """`operand INCLUDES (values)`, or EXCLUDES where `negated`; a value holds its parts between semicolons."""
 
     operand: Operand
@@ -121,7 +121,7 @@ class Includes(msgspec.Struct, frozen=True):
     values: tuple[Literal, ...]
 
 
-class SemiJoin(msgspec.Struct, frozen=True):
+class SemiJoin(msgspec.Struct, frozen=True, gc=False):
     """`operand [NOT] IN (SELECT ...)`."""
 
     operand: Operand
@@ -130,14 +130,14 @@ class SemiJoin(msgspec.Struct, frozen=True):
     at: int
 
 
-class Both(msgspec.Struct, frozen=True):
+class Both(msgspec.Struct, frozen=True, gc=False):
     """`a AND b AND ...` or `a OR b OR ...`."""
 
     op: str
     terms: tuple[Condition, ...]
 
 
-class Negation(msgspec.Struct, frozen=True):
+class Negation(msgspec.Struct, frozen=True, gc=False):
     """`NOT a`."""
 
     term: Condition
@@ -146,7 +146,7 @@ class Negation(msgspec.Struct, frozen=True):
 Condition = Compare | Within | Includes | SemiJoin | Both | Negation
 
 
-class GroupBy(msgspec.Struct, frozen=True):
+class GroupBy(msgspec.Struct, frozen=True, gc=False):
     """`GROUP BY items`; `how` is empty, ROLLUP or CUBE."""
 
     how: str
@@ -154,7 +154,7 @@ class GroupBy(msgspec.Struct, frozen=True):
     at: int
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """One item of ORDER BY; `nulls_first` None takes the direction's default."""
 
     operand: Operand
@@ -162,19 +162,19 @@ class Order(msgspec.Struct, frozen=True):
     nulls_first: bool | None
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """An object of FROM, a child relationship, or `alias.Relationship` behind a comma."""
 
     path: Path
     alias: str | None
 
 
-class Query(msgspec.Struct, frozen=True, kw_only=True):
+class Query(msgspec.Struct, frozen=True, gc=False):
     """A whole statement. `select` is empty for `SELECT COUNT()`."""
 
     select: tuple[Selected, ...]
-    count: bool = False
     source: Source
+    count: bool = False
     others: tuple[Source, ...] = ()
     scope: str | None = None
     scope_at: int = 0
@@ -188,3 +188,5 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     offset_at: int = 0
     viewed: tuple[str, ...] = ()
     """VIEW, REFERENCE: what FOR asks to be noted on the rows."""
+    text: str = ""
+    """What it was parsed from; of the whole statement alone, not of its subqueries."""
