@@ -115,8 +115,8 @@ class QueueContract:
     async def test_an_attempt_that_lost_its_lease_can_settle_nothing(self, bench: Bench, decision: Any) -> None:
         await bench.put(draft("u1", "a"))
         (stale,) = await bench.take(lease=5.0)
-        assert await bench.do(lambda tx: bench.queue.expire(tx, [SUB], 5.9)) == 0  # claimed at 1 for 5 s
-        assert await bench.do(lambda tx: bench.queue.expire(tx, [SUB], 6.0)) == 1
+        assert await bench.do(lambda tx: bench.queue.expire(tx, 5.9)) == 0  # claimed at 1 for 5 s
+        assert await bench.do(lambda tx: bench.queue.expire(tx, 6.0)) == 1
         (fresh,) = await bench.take(now=100.0)
 
         with pytest.raises(LeaseLost):

@@ -7,6 +7,8 @@ Salesforce Help, "OAuth Tokens and Scopes".
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from landbridge.errors import OAuthError
 
 # In the order of the live document.
@@ -49,6 +51,7 @@ def identifies(scope: str) -> bool:
     return "openid" in scope.split()
 
 
+@lru_cache(maxsize=256)
 def opens_rest(scope: str) -> bool:
     """Whether a session of this scope may use the REST API; `web` sessions may (documented: web includes what a browser does)."""
     return not _REST.isdisjoint(scope.split())

@@ -50,6 +50,11 @@ FLUSH_AFTER = 60.0
 """Seconds by which the kept `last_used` may lag."""
 
 
+def hash_of(token: str) -> bytes:
+    """The hash by which a token is known here."""
+    return sha256(token.encode("latin-1", "replace")).digest()
+
+
 @dataclass(slots=True)
 class Session:
     """A live session. `id` names it in logs: part of the token's hash, never the token."""
@@ -106,7 +111,11 @@ class Sessions:
 
     def find(self, token: str) -> Session | None:
         """The live session of a token; being found counts as use."""
-        session = self._live.get(sha256(token.encode("latin-1", "replace")).digest())
+        return self.at(hash_of(token))
+
+    def at(self, hashed: bytes) -> Session | None:
+        """As `find`, for who has kept the `hash_of` a token."""
+        session = self._live.get(hashed)
         if session is None:
             return None
         now = self._clock.epoch()
@@ -121,7 +130,7 @@ class Sessions:
     ) -> str:
         """A new session; its token, which is nowhere kept. It is live once the unit has committed."""
         token = f"{self._org_id[:15]}!{self._chance.letters(88)}"
-        digest, now = sha256(token.encode()).digest(), self._clock.epoch()
+        digest, now = hash_of(token), self._clock.epoch()
         tx.run(KEEP, (digest, access.user_id, client_id, now, now, scope, family))
         session = Session(digest.hex()[:12], digest, access, client_id, now, now, now, scope, family)
         tx.after_commit(lambda: self._add(session))
@@ -129,7 +138,7 @@ class Sessions:
 
     def preshare(self, token: str, access: Access) -> None:
         """A session whose token the settings name; in memory alone, and it does not expire."""
-        digest = sha256(token.encode("latin-1", "replace")).digest()
+        digest = hash_of(token)
         self._live[digest] = Session(
             digest.hex()[:12], digest, access, None, self._clock.epoch(), float("inf"), float("inf")
         )
@@ -139,7 +148,7 @@ class Sessions:
 
     def revoke(self, tx: Tx, token: str) -> bool:
         """End a session. False for a token that is none."""
-        digest = sha256(token.encode("latin-1", "replace")).digest()
+        digest = hash_of(token)
         return self._end(tx, "hash = ?", (digest,), lambda s: s is self._live.get(digest))
 
     def revoke_app(self, tx: Tx, user_id: str, client_id: str) -> bool:

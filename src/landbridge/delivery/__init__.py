@@ -11,8 +11,11 @@ from landbridge.delivery.queue import Queue, SqlQueue
 from landbridge.delivery.reader import Reader, Reading
 
 TABLES = (*queue.TABLES, *deadletters.TABLES)
+CLAIMS = queue.CLAIMS
+"""What a later release adds."""
 
 __all__ = [
+    "CLAIMS",
     "OBJECTS",
     "POINTS",
     "PREFIX",

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from landbridge.delivery.objects import NAME
-from landbridge.delivery.queue import PROMOTE
+from landbridge.delivery.queue import PROMOTE, UNCLAIMED
 from landbridge.errors import LandbridgeError
 from landbridge.storage import Reader, Tx
 
@@ -51,7 +51,7 @@ REVIVE = """
     UPDATE lb_delivery SET state = 'due', due_at = ?1, first_at = ?1, failures = 0, interrupted = 0, replays = replays + 1,
         body = ?2 WHERE id = ?3 AND state = 'held'
 """  # a held one goes on where it stands
-HEAD = "SELECT id, state FROM lb_delivery WHERE subscription = ? AND key = ? AND is_head = 1"
+HEAD = f"SELECT id, {UNCLAIMED} FROM lb_delivery WHERE subscription = ? AND key = ? AND is_head = 1"
 DEMOTE = "UPDATE lb_delivery SET is_head = 0 WHERE id = ?"
 RETURN = """
     INSERT INTO lb_delivery (id, subscription, key, state, is_head, due_at, attempt, replays, first_at, uuid, replay_id,
@@ -149,7 +149,7 @@ def replay(tx: Tx, letter_ids: Sequence[str], user_id: str | None) -> list[Lette
 def _put_back(tx: Tx, letter: Letter, now: float) -> None:
     head = tx.one(HEAD, (letter.subscription, letter.key))
     first = head is None
-    if head is not None and head[1] != "in_flight" and head[0] > letter.delivery:
+    if head is not None and head[1] and head[0] > letter.delivery:
         tx.run(DEMOTE, (head[0],))
         first = True
     tx.run(RETURN, (

@@ -11,8 +11,9 @@ head in the unit that removes the one before it. A failed head that will be trie
 is never more than one attempt under way, whatever the number of workers.
 
 One unit does all the bookkeeping there is at a moment: it settles what has finished since the last one and claims the
-next, so that a batch of deliveries costs one commit. What a handler wants written to the org is the exception: it commits
-with its own settle in a unit of its own, because it can fail alone.
+next, so that a batch of deliveries costs one commit. It is handed over at the first news and looks at what there is when
+it runs, so it shares its commit with whatever else is being written. What a handler wants written to the org is the
+exception: it commits with its own settle in a unit of its own, because it can fail alone.
 
 What a crash leaves (`kill -9`, power cut), by the crash points named in POINTS:
     read, enqueue       neither the deliveries nor the watermark moved: the events are read again
@@ -34,7 +35,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -99,6 +100,17 @@ class Subscription:
     version: str = ""
 
 
+@dataclass(slots=True)
+class _Booking:
+    """One unit of bookkeeping: what it settles and wants, once it has looked (`settled` is no longer None); what it found."""
+
+    settled: list[Settled] | None = None
+    wanted: dict[str, int] = field(default_factory=dict)
+    news: dict[str, int] = field(default_factory=dict)
+    claimed: list[Delivery] = field(default_factory=list)
+    due: dict[str, float | None] = field(default_factory=dict)
+
+
 class Engine:
     """Runs the deliveries of the subscriptions added to it, from `start` to `stop`."""
 
@@ -130,7 +142,8 @@ class Engine:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._finished: list[Settled] = []
         self._given_back: list[Delivery] = []
-        self._wake = asyncio.Event()
+        self._booking: _Booking | None = None
+        self._pausing = False
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -160,7 +173,7 @@ class Engine:
         before = self._due.get(name)
         self._due[name] = at if before is None else min(at, before)
         self._news[name] = self._news.get(name, 0) + 1
-        self._wake.set()
+        self._look()
 
     def wake(self) -> None:
         """Look at every subscription again (the clock was moved)."""
@@ -172,26 +185,23 @@ class Engine:
         """Whether nothing is under way and nothing is due now."""
         now = self._clock.epoch()
         nothing_due = all(due is None or due > now for due in self._due.values())
-        return nothing_due and not self._busy and not self._ready and not self._finished
+        return nothing_due and not (self._busy or self._ready or self._finished or self._booking)
 
     async def start(self) -> None:
         """Make due what a dead process left in flight, then begin."""
-        names = list(self._subscriptions)
         # The folder has one owner: whatever is in flight at our start belongs to a process that is gone.
-        await self._db.write(lambda tx: self._queue.expire(tx, names, float("inf")), Unit("delivery-start"))
+        await self._db.write(lambda tx: self._queue.expire(tx, float("inf")), Unit("delivery-start"))
         self._stopping = False
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._worker()) for _ in range(self._workers)]
-        self._tasks.append(loop.create_task(self._pump()))
-        self._wake.set()
+        self._look()
 
     async def stop(self) -> None:
         """Claim no more, let what runs end (GRACE seconds), settle it, give the rest back. A second call does nothing."""
         if not self._tasks:
             return
         self._stopping = True
-        *workers, pump = self._tasks
-        self._tasks = []
+        workers, self._tasks = self._tasks, []
         self._given_back.extend(self._ready)
         self._ready.clear()
         if self._busy:
@@ -199,66 +209,73 @@ class Engine:
         for task in workers:
             task.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-        self._wake.set()
-        await asyncio.wait([pump], timeout=GRACE)
-        pump.cancel()
-        await asyncio.gather(pump, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
-        settled, self._finished = self._finished, []
-        given_back, self._given_back = self._given_back, []
-        if given_back or settled:
-            await self._db.write(lambda tx: self._last_unit(tx, settled, given_back), Unit("delivery-stop"))
+        if self._given_back or self._finished or self._booking is not None:
+            # Units run in order: a bookkeeping one that still waits has run before this.
+            await self._db.write(self._last_unit, Unit("delivery-stop"))
+        self._finished, self._given_back, self._pausing = [], [], False
 
-    def _last_unit(self, tx: Tx, settled: list[Settled], given_back: list[Delivery]) -> None:
-        self._settle_all(tx, settled)
-        self._queue.release(tx, given_back)
+    def _last_unit(self, tx: Tx) -> None:
+        self._settle_all(tx, self._finished)
+        self._queue.release(tx, self._given_back)
 
     # --- bookkeeping: one unit at a time ---------------------------------------------------------------------------
 
-    async def _pump(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while await self._step():
-                pass
-            if self._stopping and not self._busy:
-                return
+    def _look(self) -> None:
+        """Hand over a unit of bookkeeping if there is something to settle or to claim, and none is under way."""
+        if self._booking is not None or self._pausing or not self._tasks:
+            return
+        if self._finished or self._wanted(self._clock.epoch()):
+            booking = self._booking = _Booking()
+            self._db.submit(partial(self._unit, booking), Unit("delivery"), partial(self._booked, booking))
+        else:
             self._set_timer()
 
-    async def _step(self) -> bool:
-        """One unit: settle what has finished, claim what is due. False: nothing was to do."""
-        now = self._clock.epoch()
-        wanted = self._wanted(now)
-        if not self._finished and not wanted:
-            return False
-        settled, self._finished = self._finished, []
-        names = {one.delivery.subscription for one in settled}.union(wanted)
-        news = {name: self._news.get(name, 0) for name in names}
-        unit = self._db.write(lambda tx: self._unit(tx, settled, wanted, names), Unit("delivery"))
-        try:
-            # Shielded: a unit that was handed over commits, whoever goes away meanwhile.
-            claimed, due = await asyncio.shield(asyncio.ensure_future(unit))
-        except Exception:
+    def _unit(self, booking: _Booking, tx: Tx) -> None:
+        """Settle what has finished by now, claim what is due. It may be run twice, and then does the same."""
+        if booking.settled is None:
+            booking.settled, self._finished = self._finished, []
+            booking.wanted = self._wanted(tx.now.timestamp())
+            names = {one.delivery.subscription for one in booking.settled}.union(booking.wanted)
+            booking.news = {name: self._news.get(name, 0) for name in names}
+        self._settle_all(tx, booking.settled)
+        if booking.wanted:
+            self._point("claim", names=booking.wanted)
+        now = tx.now.timestamp()
+        booking.claimed, booking.due = [], {}
+        for name in booking.news:
+            n = booking.wanted.get(name, 0)
+            if n:
+                lease = self._subscriptions[name].timeout + LEASE_MARGIN
+                found = self._queue.claim(tx, name, now, n, lease)
+                booking.claimed += found
+                if len(found) == n:
+                    booking.due[name] = 0.0  # there may be more
+                    continue
+            booking.due[name] = self._queue.next_due(tx, name)
+
+    def _booked(self, booking: _Booking, _: None, error: BaseException | None) -> None:
+        settled = booking.settled or []
+        self._booking = None
+        if error is not None:
             self._finished = settled + self._finished
-            log.exception("the bookkeeping of deliveries was refused; trying again in %g s", PAUSE)
-            await self._clock.sleep(PAUSE)
-            return True
-        for name, at in due.items():
-            if name in self._due and self._news.get(name, 0) == news[name]:
+            log.error("the bookkeeping of deliveries was refused; trying again in %g s", PAUSE, exc_info=error)
+            self._pausing = True
+            self._set_timer(PAUSE)
+            return
+        for name, at in booking.due.items():
+            if name in self._due and self._news.get(name, 0) == booking.news[name]:
                 self._due[name] = at
         if settled:
-            self._point("settled", names=names)
+            self._point("settled", names=booking.news)
             if any(isinstance(one.decision, Parked) for one in settled):
-                self._point("parked", names=names)
-        if claimed:
-            self._point("claimed", names=names)
-            if self._stopping:
-                self._given_back += claimed
-            else:
-                self._ready.extend(claimed)
-                self._call_worker()
-        return True
+                self._point("parked", names=booking.news)
+        if booking.claimed:
+            self._point("claimed", names=booking.news)
+            self._ready.extend(booking.claimed)
+            self._call_workers(1)  # handlers that wait for nothing are done by one worker in one turn
+        self._look()
 
     @property
     def _free(self) -> int:
@@ -275,27 +292,6 @@ class Engine:
         share = max(1, free // len(due))
         return dict.fromkeys(due[:free], share)
 
-    def _unit(
-        self, tx: Tx, settled: list[Settled], wanted: dict[str, int], names: Iterable[str]
-    ) -> tuple[list[Delivery], dict[str, float | None]]:
-        self._settle_all(tx, settled)
-        if wanted:
-            self._point("claim", names=wanted)
-        now = tx.now.timestamp()
-        claimed: list[Delivery] = []
-        due: dict[str, float | None] = {}
-        for name in names:
-            n = wanted.get(name, 0)
-            if n:
-                lease = self._subscriptions[name].timeout + LEASE_MARGIN
-                found = self._queue.claim(tx, name, now, n, lease)
-                claimed += found
-                if len(found) == n:
-                    due[name] = 0.0  # there may be more
-                    continue
-            due[name] = self._queue.next_due(tx, name)
-        return claimed, due
-
     def _settle_all(self, tx: Tx, settled: list[Settled]) -> None:
         if not settled:
             return
@@ -310,45 +306,45 @@ class Engine:
         if self._on_settled is not None:
             self._on_settled(tx, settled)
 
-    def _set_timer(self) -> None:
+    def _set_timer(self, wait: float | None = None) -> None:
+        """Look again after so many seconds, or when the next delivery is due."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         moments = [at for at in self._due.values() if at is not None]
-        if moments and self._free > 0 and not self._stopping:
+        if wait is None and moments and self._free > 0:
             # An org's day at most: a timer of weeks overflows some loops, and waking once a day costs nothing.
             wait = min(max(0.0, min(moments) - self._clock.epoch()), 86_400.0)
-            self._timer = asyncio.get_running_loop().call_later(wait, self._wake.set)
+        if wait is not None and not self._stopping:
+            self._timer = asyncio.get_running_loop().call_later(wait, self._look_again)
+
+    def _look_again(self) -> None:
+        self._pausing = False
+        self._look()
 
     # --- workers -------------------------------------------------------------------------------------------------
 
-    def _call_worker(self) -> None:
-        while self._idle:
+    def _call_workers(self, most: int) -> None:
+        while self._idle and most > 0:
             waiting = self._idle.popleft()
             if not waiting.done():
                 waiting.set_result(None)
-                return
+                most -= 1
 
     async def _worker(self) -> None:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
-        while True:
-            while self._ready:
-                delivery = self._ready.popleft()
-                if self._ready:
-                    # One calls the next: a batch of handlers that do not wait is done by one worker in one turn.
-                    self._call_worker()
-                self._busy.add(task)
-                try:
-                    await self._attempt(delivery)
-                finally:
-                    self._busy.discard(task)
-            if self._stopping:
-                return
-            self._wake.set()
+        while not self._stopping:
+            self._busy.add(task)
+            try:
+                while self._ready:
+                    await self._attempt(self._ready.popleft())
+            finally:
+                self._busy.discard(task)
             waiting: asyncio.Future[None] = loop.create_future()
             self._idle.append(waiting)
+            self._look()
             await waiting
 
     async def _attempt(self, delivery: Delivery) -> None:
@@ -365,6 +361,7 @@ class Engine:
             self._end(subscription, delivery, work, outcome, started)
             return
         committed = asyncio.ensure_future(self._commit(delivery, work, work.effects))
+        self._call_workers(len(self._ready))
         try:
             await asyncio.shield(committed)
         finally:
@@ -389,6 +386,7 @@ class Engine:
             except StopIteration:
                 pass  # it waited for nothing: no timer was needed
             else:
+                self._call_workers(len(self._ready))  # this one waits: others go on
                 async with asyncio.timeout(subscription.timeout):
                     await _Rest(running, first)
             self._point("answer", delivery=delivery)
@@ -409,7 +407,8 @@ class Engine:
             self._finished.append(Settled(delivery, _DONE, None, work.journal))
         else:
             self._finished.append(self._failed(subscription, delivery, work, outcome, started))
-        self._wake.set()
+        if self._booking is None:
+            self._look()
 
     async def _commit(self, delivery: Delivery, work: Work, effects: Callable[[Tx], None]) -> Outcome:
         """The handler's effects and the settle in one unit; what the effects failed by, where they did."""

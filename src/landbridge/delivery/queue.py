@@ -9,15 +9,17 @@ reused, so that a replayed delivery goes back to its old place). The lane's firs
 are claimed, so a key is worked on by one attempt at a time and in order, while other keys go on beside it.
 
     due         waits for `due_at`, as head or behind one
-    in_flight   claimed: an attempt runs, until `lease_until`
+    in flight   claimed: an attempt runs; it has a row in `lb_claim` too, with its number and the end of its lease
     held        given up on with its key held: a head nobody claims; a replay makes it due again, a discard removes it
 
-Claiming is one look-up in the index of heads, whatever waits behind them: a million waiting deliveries cost the disk alone.
+Claiming is one look-up in the index of heads, whatever waits behind them: a million waiting deliveries cost the disk alone. A
+claim is a row of its own, so that claiming and settling never write an event's body again; `attempt` of `lb_delivery` counts
+the attempts that have ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -49,50 +51,57 @@ TABLES = (
         subscription TEXT NOT NULL, uuid TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (subscription, uuid)) WITHOUT ROWID""",
     "CREATE INDEX lb_delivered_at ON lb_delivered (at)",
 )
+CLAIMS = (
+    "CREATE TABLE lb_claim (delivery INTEGER PRIMARY KEY NOT NULL, attempt INTEGER NOT NULL, lease_until REAL NOT NULL)",
+    "DROP INDEX lb_delivery_head",
+    "INSERT INTO lb_claim SELECT id, attempt, lease_until FROM lb_delivery WHERE state = 'in_flight'",
+    "UPDATE lb_delivery SET state = 'due', attempt = attempt - 1 WHERE state = 'in_flight'",
+    "CREATE INDEX lb_delivery_due ON lb_delivery (subscription, due_at) WHERE is_head = 1 AND state = 'due'",
+)
+"""Claims used to stand in `lb_delivery` (`in_flight`, `lease_until`), which was written twice more for each delivery so."""
 
-OPEN_KEYS = """
-    SELECT DISTINCT key FROM lb_delivery
-    WHERE subscription = ? AND key IN (SELECT value FROM json_each(?))
-"""  # which of these lanes are not empty
-CLAIM = """
-    UPDATE lb_delivery SET state = 'in_flight', lease_until = :until, attempt = attempt + 1
-    WHERE id IN (SELECT id FROM lb_delivery
-                 WHERE subscription = :subscription AND state = 'due' AND is_head = 1 AND due_at <= :now
-                 ORDER BY due_at LIMIT :n)
-    RETURNING id, subscription, key, uuid, replay_id, correlation, attempt, failures, interrupted, replays, first_at, body
+ENQUEUE = """
+    INSERT INTO lb_delivery (id, subscription, key, uuid, replay_id, correlation, body, state, is_head, due_at, first_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'due',
+            NOT EXISTS (SELECT 1 FROM lb_delivery WHERE subscription = ?2 AND key = ?3), ?8, ?8)
+"""  # the first of its lane is its head
+UNCLAIMED = "NOT EXISTS (SELECT 1 FROM lb_claim WHERE delivery = id)"
+# The claimed ones among the heads are stepped over: no more than attempts run at once.
+READY = f"""
+    SELECT id, subscription, key, uuid, replay_id, correlation, attempt + 1, failures, interrupted, replays, first_at, body
+    FROM lb_delivery WHERE subscription = ? AND state = 'due' AND is_head = 1 AND due_at <= ? AND {UNCLAIMED}
+    ORDER BY due_at LIMIT ?
 """  # the lanes whose turn it is, longest due first
-NEXT_DUE = """
-    SELECT due_at FROM lb_delivery WHERE subscription = ? AND state = 'due' AND is_head = 1 ORDER BY due_at LIMIT 1
+NEXT_DUE = f"""
+    SELECT due_at FROM lb_delivery WHERE subscription = ? AND state = 'due' AND is_head = 1 AND {UNCLAIMED}
+    ORDER BY due_at LIMIT 1
 """  # when the next claim finds something
 NEWEST = f"""
     SELECT max(coalesce((SELECT max(id) FROM lb_delivery), 0), coalesce((SELECT max("Delivery__c") FROM "{NAME}"), 0))
 """  # ids go on after it: a dead letter goes back to its own
-REMOVE_MANY = """
-    DELETE FROM lb_delivery WHERE id IN (SELECT value FROM json_each(?)) AND attempt = 1 AND state = 'in_flight'
-    RETURNING id
+UNCLAIM = "DELETE FROM lb_claim WHERE delivery = ? AND attempt = ?"
+UNCLAIM_MANY = """
+    DELETE FROM lb_claim WHERE delivery IN (SELECT value FROM json_each(?)) AND attempt = 1 RETURNING delivery
 """  # the plain case: delivered at the first attempt
+REMOVE_MANY = "DELETE FROM lb_delivery WHERE id IN (SELECT value FROM json_each(?))"
 PROMOTE_MANY = """
     UPDATE lb_delivery SET is_head = 1
     WHERE id IN (SELECT (SELECT id FROM lb_delivery WHERE subscription = ?1 AND key = lanes.value ORDER BY id LIMIT 1)
                  FROM json_each(?2) AS lanes)
 """
-REMOVE = "DELETE FROM lb_delivery WHERE id = ? AND attempt = ? AND state = 'in_flight'"
+REMOVE = "DELETE FROM lb_delivery WHERE id = ?"
 PROMOTE = """
     UPDATE lb_delivery SET is_head = 1
     WHERE id = (SELECT id FROM lb_delivery WHERE subscription = ? AND key = ? ORDER BY id LIMIT 1)
 """  # the oldest open one of a lane becomes its head
-RETRY = """
-    UPDATE lb_delivery SET state = 'due', due_at = ?, lease_until = NULL, failures = failures + ?
-    WHERE id = ? AND attempt = ? AND state = 'in_flight'
-"""
-HOLD = "UPDATE lb_delivery SET state = 'held', lease_until = NULL WHERE id = ? AND attempt = ? AND state = 'in_flight'"
+RETRY = "UPDATE lb_delivery SET due_at = ?, failures = failures + ?, attempt = ? WHERE id = ?"
+HOLD = "UPDATE lb_delivery SET state = 'held', attempt = ? WHERE id = ?"
+RELEASE = "UPDATE lb_delivery SET attempt = ? WHERE id = ?"
 EXPIRE = """
-    UPDATE lb_delivery SET state = 'due', lease_until = NULL, interrupted = interrupted + 1
-    WHERE subscription = ? AND state = 'in_flight' AND is_head = 1 AND lease_until <= ?
+    UPDATE lb_delivery SET attempt = attempt + 1, interrupted = interrupted + 1
+    WHERE id IN (SELECT delivery FROM lb_claim WHERE lease_until <= ?)
 """  # attempts whose process is gone
-RELEASE = """
-    UPDATE lb_delivery SET state = 'due', lease_until = NULL WHERE id = ? AND attempt = ? AND state = 'in_flight'
-"""
+FORGET_EXPIRED = "DELETE FROM lb_claim WHERE lease_until <= ?"
 KEEP_ATTEMPT = "INSERT INTO lb_attempt (delivery, number, failure) VALUES (?, ?, ?)"
 ATTEMPTS = "SELECT failure FROM lb_attempt WHERE delivery = ? ORDER BY number"
 FORGET_ATTEMPT = "DELETE FROM lb_attempt WHERE delivery = ? AND number = ?"
@@ -117,22 +126,9 @@ RESOLVE = f"""UPDATE "{NAME}" SET "Status__c" = 'Resolved', "SystemModstamp" = ?
 DELIVERED = "INSERT INTO lb_delivered (subscription, uuid, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 FORGET_DELIVERED = "DELETE FROM lb_delivered WHERE at < ?"
 WAITING = "SELECT state, count(*) FROM lb_delivery WHERE subscription = ? GROUP BY state"
+IN_FLIGHT = "SELECT count(*) FROM lb_claim JOIN lb_delivery ON id = delivery WHERE subscription = ?"
 # The + keeps SQLite on the ids: by the index of lanes it would sort all that wait.
 OLDEST = "SELECT id, replay_id FROM lb_delivery WHERE id >= ? AND +subscription = ? ORDER BY id LIMIT 1"
-
-_COLUMNS = (
-    "id",
-    "subscription",
-    "key",
-    "uuid",
-    "replay_id",
-    "correlation",
-    "state",
-    "is_head",
-    "due_at",
-    "first_at",
-    "body",
-)
 
 
 class Queue(Protocol):
@@ -164,8 +160,8 @@ class Queue(Protocol):
         """Give claimed deliveries back as if they had not been tried (a calm stop)."""
         ...
 
-    def expire(self, tx: Tx, subscriptions: Collection[str], now: float) -> int:
-        """Make attempts whose lease is over due again (their process died). Returns how many."""
+    def expire(self, tx: Tx, now: float) -> int:
+        """Make attempts whose lease is over due again (their process died), whatever their subscription. Returns how many."""
         ...
 
     def next_due(self, reader: Reader, subscription: str) -> float | None:
@@ -198,17 +194,10 @@ class SqlQueue:
             drafts = [draft for draft in drafts if tx.run(DELIVERED, (draft.subscription, draft.uuid, now))]
         if not drafts:
             return 0
-        keys = {draft.key for draft in drafts}
-        found = tx.all(OPEN_KEYS, (drafts[0].subscription, msgspec.json.encode(list(keys)).decode()))
-        taken = {row[0] for row in found}
         first = self._first_id(tx, len(drafts))
-        rows = []
-        for number, (subscription, key, uuid, replay_id, correlation, body) in enumerate(drafts, start=first):
-            head = 0 if key in taken else 1
-            taken.add(key)
-            rows.append((number, subscription, key, uuid, replay_id, correlation, "due", head, now, now, body))
-        tx.insert("lb_delivery", _COLUMNS, rows)
-        return len(rows)
+        became = tx.run_each(ENQUEUE, [(number, *draft, now) for number, draft in enumerate(drafts, start=first)])
+        assert not any(became), became
+        return len(drafts)
 
     def _first_id(self, tx: Tx, count: int) -> int:
         """The first of so many new ids."""
@@ -221,22 +210,24 @@ class SqlQueue:
         return first  # a unit that is undone leaves a gap
 
     def claim(self, tx: Tx, subscription: str, now: float, n: int, lease: float) -> list[Delivery]:
-        rows = tx.all(CLAIM, {"until": now + lease, "subscription": subscription, "now": now, "n": n})
-        rows.sort()
-        return [Delivery._make(row) for row in rows]
+        rows = tx.all(READY, (subscription, now, n))
+        if rows:
+            rows.sort()
+            until = now + lease
+            tx.insert("lb_claim", ("delivery", "attempt", "lease_until"), [(row[0], row[6], until) for row in rows])
+        return list(map(Delivery._make, rows))
 
     def settle(self, tx: Tx, settled: Settled) -> None:
         delivery, decision = settled.delivery, settled.decision
+        if not tx.run(UNCLAIM, (delivery.id, delivery.attempt)):
+            raise LeaseLost
         if isinstance(decision, Done):
-            if not tx.run(REMOVE, (delivery.id, delivery.attempt)):
-                raise LeaseLost
+            tx.run(REMOVE, (delivery.id,))
             tx.run(PROMOTE, (delivery.subscription, delivery.key))
             if delivery.attempt > 1:
                 self._forget(tx, delivery)
         elif isinstance(decision, RetryAt):
-            counted = int(decision.counted)
-            if not tx.run(RETRY, (decision.at.timestamp(), counted, delivery.id, delivery.attempt)):
-                raise LeaseLost
+            tx.run(RETRY, (decision.at.timestamp(), int(decision.counted), delivery.attempt, delivery.id))
             self._keep(tx, delivery, settled.failure)
         else:
             self._park(tx, delivery, decision, settled.failure)
@@ -253,9 +244,10 @@ class SqlQueue:
             except LeaseLost:
                 lost.append(one)
         for subscription, ones in plain.items():
-            removed = tx.all(REMOVE_MANY, (msgspec.json.encode(list(ones)).decode(),))
-            keys = [ones.pop(row[0]).delivery.key for row in removed]
-            tx.run(PROMOTE_MANY, (subscription, msgspec.json.encode(keys).decode()))
+            mine = [row[0] for row in tx.all(UNCLAIM_MANY, (_json(list(ones)),))]
+            tx.run(REMOVE_MANY, (_json(mine),))
+            keys = [ones.pop(one).delivery.key for one in mine]
+            tx.run(PROMOTE_MANY, (subscription, _json(keys)))
             lost += ones.values()
         return lost
 
@@ -275,9 +267,10 @@ class SqlQueue:
             tx.run(FORGET_ATTEMPT, (delivery.id, delivery.attempt - MOST_ATTEMPTS))
 
     def _park(self, tx: Tx, delivery: Delivery, parked: Parked, failure: Failure | None) -> None:
-        if not tx.run(HOLD if parked.hold else REMOVE, (delivery.id, delivery.attempt)):
-            raise LeaseLost
-        if not parked.hold:
+        if parked.hold:
+            tx.run(HOLD, (delivery.attempt, delivery.id))
+        else:
+            tx.run(REMOVE, (delivery.id,))
             tx.run(PROMOTE, (delivery.subscription, delivery.key))
         self._keep(tx, delivery, failure)
         attempts = [msgspec.json.decode(row[0]) for row in tx.all(ATTEMPTS, (delivery.id,))]
@@ -309,10 +302,13 @@ class SqlQueue:
 
     def release(self, tx: Tx, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
-            tx.run(RELEASE, (delivery.id, delivery.attempt))
+            if tx.run(UNCLAIM, (delivery.id, delivery.attempt)):
+                tx.run(RELEASE, (delivery.attempt, delivery.id))
 
-    def expire(self, tx: Tx, subscriptions: Collection[str], now: float) -> int:
-        return sum(tx.run(EXPIRE, (subscription, now)) for subscription in subscriptions)
+    def expire(self, tx: Tx, now: float) -> int:
+        expired = tx.run(EXPIRE, (now,))
+        tx.run(FORGET_EXPIRED, (now,))
+        return expired
 
     def forget_delivered(self, tx: Tx, before: float) -> int:
         """Drop the uuids that `enqueue(once=True)` has kept since before that moment."""
@@ -323,8 +319,16 @@ class SqlQueue:
         return None if row is None else float(row[0])
 
     def waiting(self, reader: Reader, subscription: str) -> dict[str, int]:
-        return {row[0]: row[1] for row in reader.all(WAITING, (subscription,))}
+        counts: dict[str, int] = {row[0]: row[1] for row in reader.all(WAITING, (subscription,))}
+        row = reader.one(IN_FLIGHT, (subscription,))
+        if row is not None and row[0]:
+            counts |= {"due": counts["due"] - row[0], "in_flight": row[0]}
+        return {state: count for state, count in counts.items() if count}
 
     def oldest(self, reader: Reader, subscription: str, after: int = 0) -> tuple[int, int] | None:
         row = reader.one(OLDEST, (after, subscription))
         return None if row is None else (row[0], row[1])
+
+
+def _json(values: list[Any]) -> str:
+    return msgspec.json.encode(values).decode()

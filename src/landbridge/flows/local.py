@@ -38,7 +38,7 @@ MOST_ROWS = 50_000
 COMMITTED = "SELECT results FROM lb_effect WHERE subscription = ? AND uuid = ? AND n = ?"
 COMMIT = "INSERT INTO lb_effect (subscription, uuid, n, results) VALUES (?, ?, ?, ?)"
 FORGET = "DELETE FROM lb_effect WHERE subscription = ? AND uuid = ?"
-STILL_OURS = "SELECT 1 FROM lb_delivery WHERE id = ? AND attempt = ? AND state = 'in_flight'"
+STILL_OURS = "SELECT 1 FROM lb_claim WHERE delivery = ? AND attempt = ?"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,6 +69,8 @@ class Client:
     session: Session
     access: Access
     login: Any
+    away: dict[Client, None]
+    """Its user's clients without a held connect."""
     answer: Answer | None = None
     caught_up: bool = False
     """Whether it waits on its channels' watches."""
@@ -164,11 +166,11 @@ class Clients:
         alone = len(found) == 1
         for message in found:
             try:
-                if text(message, "channel") == CONNECT:
+                if message.get("channel") == CONNECT:
                     client = self._connect(message, caller, now, out, alone=alone)
                     if client is not None:
                         client.answer = answer
-                        self._here(client)
+                        client.away.pop(client, None)
                         return client
                 else:
                     out.append(self._other(message, caller, now))
@@ -195,20 +197,18 @@ class Clients:
 
     def _find(self, message: Message, caller: Caller) -> Client:
         """The client a message is from. Raises Refused for a bad token, an unknown client, one of another user or browser."""
-        if caller.access is None:
+        access, name = caller.access, message.get("clientId")
+        if access is None:
             raise Refused(caller.refused)
-        name = text(message, "clientId")
-        if name is None and text(message, "channel") == SUBSCRIBE:
-            raise Refused("no handshake")
-        client = None if name is None else self._clients.get(name)
+        client = self._clients.get(name) if isinstance(name, str) else None
         if client is None:
-            raise Refused("unknown client")
-        if client.session.user_id != caller.access.user_id:
+            raise Refused("unknown client" if isinstance(name, str) or not _is(message, SUBSCRIBE) else "no handshake")
+        session = client.session
+        if session.user_id != access.user_id:
             raise Refused("other user")
-        if client.session.browser != caller.browser:
-            raise Refused("no cookie", client.session.id)
-        if client.login is not caller.login:
-            client.login, client.access = caller.login, caller.access  # a new token of the same user
+        if session.browser != caller.browser:
+            raise Refused("no cookie", session.id)
+        client.login, client.access = caller.login, access  # perhaps a new token of the same user, or other rights
         return client
 
     def _handshake(self, message: Message, caller: Caller, now: float) -> bytes:
@@ -221,12 +221,13 @@ class Clients:
         if len(self._clients) >= self._bounds.subscribers + self._bounds.others:
             # A storm of handshakes eats its own: who has the most clients without a connect loses the oldest of them.
             most = max(self._away.values(), key=len, default=None)
-            if most is None:
+            if not most:
                 raise Refused("too many connections")
             self._forget(next(iter(most)))
         session = Session(self._new_id(), access.user_id, caller.browser or "", now)
-        client = self._clients[session.id] = Client(session, access, caller.login)
-        self._gone_away(client)
+        away = self._away.setdefault(session.user_id, {})
+        client = self._clients[session.id] = Client(session, access, caller.login, away)
+        away[client] = None
         return session.handshake(message)
 
     def _subscribe(self, client: Client, message: Message) -> bytes:
@@ -297,7 +298,7 @@ class Clients:
             self._behind[client] = None
             return client
         try:
-            owed, done = self._owed(client)
+            owed, done = self._owed(client, self._tip())
         except BaseException:
             session.lost(now)  # the request fails; the client may try again
             raise
@@ -312,26 +313,26 @@ class Clients:
 
     # --- what is owed --------------------------------------------------------------------------------------------
 
-    def _owed(self, client: Client) -> tuple[list[Owed], bool]:
+    def _owed(self, client: Client, tip: int) -> tuple[list[Owed], bool]:
         """What each subscription of a client has coming, and whether every look went to the log's tip."""
         found, done = [], True
         for subscription in client.session.subscriptions.values():
-            look = self._look(client, subscription)
+            if subscription.cursor >= tip:
+                found.append(Owed(subscription, b"", subscription.cursor))
+                continue
+            look = self._look(client.access, subscription, tip)
             found.append(Owed(subscription, look.messages, look.upto))
             done = done and look.done
         return found, done
 
-    def _look(self, client: Client, subscription: Subscription) -> Found:
-        tip = self._tip()
-        if subscription.cursor >= tip:
-            return Found(b"", subscription.cursor, True)
-        if len(self._found) > KEPT_BATCHES:
-            self._found.clear()
-        eyes = self._render.eyes(subscription.topic, client.access)
+    def _look(self, access: Access, subscription: Subscription, tip: int) -> Found:
+        eyes = self._render.eyes(subscription.topic, access)
         key = (subscription.channel, eyes, subscription.cursor)
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = self._scan(subscription, client.access, eyes, tip)
+            if len(self._found) > KEPT_BATCHES:
+                self._found.clear()
+            found = self._found[key] = self._scan(subscription, access, eyes, tip)
         return found
 
     def _scan(self, subscription: Subscription, access: Access, eyes: str, tip: int) -> Found:
@@ -410,13 +411,15 @@ class Clients:
         for client in islice(ready, AT_ONCE):  # who has waited longest comes first
             self._stop_waiting(client)
             try:
-                owed, done = self._owed(client)
+                owed, done = self._owed(client, tip)
             except Exception:
                 # Events that can't be read or shown are not to stop those of everybody else.
                 log.exception("the events of a CometD client could not be made")
                 self._reply(client, client.session.end(Refused("too busy"), now))
                 continue
-            events = sum(len(batch.messages) for batch in owed)
+            events = 0
+            for batch in owed:
+                events += len(batch.messages)
             if events:
                 answered += 1
                 size += events
@@ -444,7 +447,7 @@ class Clients:
         self._stop_waiting(client)
         answer, client.answer = client.answer, None
         assert answer is not None
-        self._gone_away(client)
+        client.away[client] = None
         answer(found)
 
     # --- coming to an end ----------------------------------------------------------------------------------------
@@ -454,7 +457,7 @@ class Clients:
         if client.answer is not None:
             client.answer = None
             self._stop_waiting(client)
-            self._gone_away(client)
+            client.away[client] = None
             client.session.lost(now)
 
     def release(self, client: Client, now: float) -> None:
@@ -477,22 +480,16 @@ class Clients:
                 if session.overdue(now):
                     self.release(client, now)
 
-    def _here(self, client: Client) -> None:
-        away = self._away.get(client.session.user_id)
-        if away is not None:
-            away.pop(client, None)
-            if not away:
-                del self._away[client.session.user_id]
-
-    def _gone_away(self, client: Client) -> None:
-        self._away.setdefault(client.session.user_id, {})[client] = None
-
     def _forget(self, client: Client) -> None:
         if self._clients.pop(client.session.id, None) is None:
             return
-        self._here(client)
+        client.away.pop(client, None)
         self._stop_waiting(client)
         self._subscribed -= bool(client.session.subscriptions)
+
+
+def _is(message: Message, channel: str) -> bool:
+    return message.get("channel") == channel
 
 
 def _replay(value: Any) -> int | None:

@@ -18,7 +18,7 @@ from landbridge.wire.cometd.clients import Caller, Client
 from landbridge.wire.cometd.messages import HANDSHAKE_CHANNEL, text
 from landbridge.wire.cometd.refusals import Refused
 from landbridge.wire.cometd.streams import Streams
-from landbridge.wire.http.core import bearer
+from landbridge.wire.http.core import bearer, session_of
 from landbridge.wire.http.message import Answer, Call, Needs, Reply, Route
 
 OLDEST, NEWEST = 37.0, 68.0
@@ -55,7 +55,9 @@ def receive(call: Call, answer: Answer) -> Waiting | None:
     if wrong is not None:
         answer(_reply([messages.refusal(message, wrong) for message in found], wrong.code))
         return None
-    strike = call.server.switchboard.strike("cometd.request", {"call": call, "messages": found})
+    switchboard, strike = call.server.switchboard, None
+    if switchboard.armed("cometd.request"):
+        strike = switchboard.strike("cometd.request", {"call": call, "messages": found})
     if strike is not None:
         error = strike.error
         if isinstance(error, Refused):
@@ -72,7 +74,7 @@ def receive(call: Call, answer: Answer) -> Waiting | None:
 
 def _take(call: Call, found: list[messages.Message], answer: Answer) -> Waiting | None:
     streams = Streams.of(call.server)
-    browser = _browser(call)
+    browser = _browser(call.request.headers.get(b"cookie"))
     cookie: list[tuple[bytes, bytes]] = []
     if browser is None and any(text(message, "channel") == HANDSHAKE_CHANNEL for message in found):
         browser = call.server.chance.letters(24)
@@ -87,17 +89,13 @@ def _take(call: Call, found: list[messages.Message], answer: Answer) -> Waiting 
 
 
 def _caller(call: Call, browser: str | None) -> Caller:
-    token = bearer(call.request)
-    if token is None:
-        return Caller(None, refused="authentication missing")
-    login = call.server.sessions.find(token)
-    if login is None or not login.opens_rest:
-        return Caller(None, refused="authentication invalid")
-    return Caller(login.access, login, browser=browser)
+    login = session_of(call.request, call.server.sessions)
+    if login is not None and login.opens_rest:
+        return Caller(login.access, login, "", browser)
+    return Caller(None, refused="authentication missing" if bearer(call.request) is None else "authentication invalid")
 
 
-def _browser(call: Call) -> str | None:
-    cookies = call.request.headers.get(b"cookie")
+def _browser(cookies: bytes | None) -> str | None:
     match = None if cookies is None else _COOKIE.search(cookies)
     return None if match is None else match[1].decode()
 

@@ -114,9 +114,11 @@ def event_message(data: bytes, channel: bytes) -> bytes:
     return b'{"data":%b,"channel":%b}' % (data, channel)
 
 
-def body(messages: list[bytes]) -> bytes:
-    """The messages as one array."""
-    return b"[%b]" % b",".join(messages)
+def body(messages: list[bytes]) -> tuple[bytes, ...]:
+    """The messages as one array, in parts: the first of several are events that other clients get too."""
+    if len(messages) == 2:
+        return b"[", messages[0], b",%b]" % messages[1]
+    return (b"[%b]" % b",".join(messages),)
 
 
 def channels_of(message: Message) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from landbridge.wire.cometd import messages
-from landbridge.wire.cometd.messages import LONG_POLLING, Message, channels_of, reply, table, text
+from landbridge.wire.cometd.messages import LONG_POLLING, Message, channels_of, reply, table
 from landbridge.wire.cometd.refusals import Refused
 
 HOLD = 110.0
@@ -34,6 +34,8 @@ MAX_SUBSCRIPTIONS = 100
 ADVICE = {"interval": 0, "timeout": int(HOLD * 1000), "reconnect": "retry"}
 # A client with two connects at once is told to slow down, or each would chase the other without end.
 SUPERSEDED = {"interval": 2000, "timeout": int(HOLD * 1000), "reconnect": "retry"}
+_PLAIN = b'{"clientId":"%b","channel":"/meta/connect","id":%b,"successful":true}'
+_ENCODE = msgspec.json.Encoder().encode
 GOODBYE = {"interval": 0, "reconnect": "none"}
 
 
@@ -62,17 +64,13 @@ class Owed(NamedTuple):
     cursor: int
 
 
-@dataclass(slots=True)
-class Held:
-    """A connect that waits for its answer."""
-
-    message: Message
-    until: float
-
-
 @dataclass(slots=True, eq=False)
 class Session:
-    """See the module. `seen`: when a connect was last held, in seconds of the org's clock."""
+    """
+    See the module. `seen`: when a connect was last held, in seconds of the org's clock.
+
+    `held` is the connect that waits for its answer, `until` when it has waited for as long as it may.
+    """
 
     id: str
     user_id: str
@@ -80,7 +78,8 @@ class Session:
     seen: float
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     connected: bool = False
-    held: Held | None = None
+    held: Message | None = None
+    until: float = 0.0
 
     # --- being there ---------------------------------------------------------------------------------------------
 
@@ -90,7 +89,7 @@ class Session:
 
     def overdue(self, now: float) -> bool:
         """Whether the held connect has waited for as long as it may."""
-        return self.held is not None and now >= self.held.until
+        return self.held is not None and now >= self.until
 
     def lost(self, now: float) -> None:
         """The connection of the held connect broke: nothing was delivered, the cursors stay."""
@@ -137,12 +136,14 @@ class Session:
         That is the first one, one that came with other messages (their answers can't wait), and one that asks for it.
         Raises Refused for another transport.
         """
-        kind = text(message, "connectionType")
+        kind = message.get("connectionType")
         if kind != LONG_POLLING:
-            raise Refused("connection type", str(message.get("connectionType")))
+            raise Refused("connection type", str(kind))
         assert self.held is None, "a connect is answered before the next one is taken"
-        patience = min(HOLD, _seconds(table(message, "advice").get("timeout"), HOLD))
-        self.held = Held(message, now + patience)
+        patience = HOLD
+        if "advice" in message:
+            patience = min(HOLD, _seconds(table(message, "advice").get("timeout"), HOLD))
+        self.held, self.until = message, now + patience
         return not self.connected or not alone or patience <= 0
 
     # --- answers -------------------------------------------------------------------------------------------------
@@ -156,25 +157,25 @@ class Session:
             if events:
                 found.append(events)
         if self.connected:
-            found.append(_plain(held.message, self.id))
+            found.append(_plain(held, self.id))
         else:
             self.connected = True
-            found.append(reply(held.message, client_id=self.id, advice=ADVICE))
+            found.append(reply(held, client_id=self.id, advice=ADVICE))
         return found
 
     def supersede(self, now: float) -> list[bytes]:
         """The answer to a held connect when the client sends another one."""
-        return [reply(self._let_go(now).message, client_id=self.id, advice=SUPERSEDED)]
+        return [reply(self._let_go(now), client_id=self.id, advice=SUPERSEDED)]
 
     def dismiss(self, now: float) -> list[bytes]:
         """The answer to a held connect when the client says goodbye on another connection."""
-        return [reply(self._let_go(now).message, client_id=self.id, advice=GOODBYE)]
+        return [reply(self._let_go(now), client_id=self.id, advice=GOODBYE)]
 
     def end(self, refused: Refused, now: float) -> list[bytes]:
         """The answer to a held connect when the session can't go on."""
-        return [messages.refusal(self._let_go(now).message, refused)]
+        return [messages.refusal(self._let_go(now), refused)]
 
-    def _let_go(self, now: float) -> Held:
+    def _let_go(self, now: float) -> Message:
         held = self.held
         assert held is not None, "there is no connect to answer"
         self.held = None
@@ -193,7 +194,5 @@ def _plain(message: Message, client_id: str) -> bytes:
     """The answer to all but the first connect, which is what nearly every answer ends with."""
     number = message.get("id")
     if isinstance(number, (str, int)):
-        return b'{"clientId":"%b","channel":"/meta/connect","id":%b,"successful":true}' % (
-            client_id.encode(), msgspec.json.encode(number),
-        )  # fmt: skip
+        return _PLAIN % (client_id.encode(), _ENCODE(number))
     return reply(message, client_id=client_id)

@@ -121,7 +121,7 @@ def _each(call: Call, wanted: Sequence[Subrequest], allow: Any, *, all_or_none: 
             yield error_reply(error)
             continue
         reply = dispatch(call, resolved.request(call.request, headers), allow=allow, all_or_none=all_or_none)
-        if not failed(reply) and not isinstance(reply.body, AsyncIterator):
+        if not failed(reply) and isinstance(reply.body, bytes | None):
             answers.keep(one.reference_id, reply.body)
         yield reply
 

@@ -12,12 +12,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from landbridge.access import Access
+from landbridge.auth.sessions import hash_of
 from landbridge.errors import (
     BadRequest,
     InvalidSessionId,
@@ -47,7 +48,7 @@ from landbridge.wire.http.message import (
 from landbridge.wire.http.routing import NEWEST, Match, RouteTable
 
 if TYPE_CHECKING:
-    from landbridge.auth.sessions import Session
+    from landbridge.auth.sessions import Session, Sessions
     from landbridge.server import Server
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ Respond = Callable[[Reply], None]
 
 _CLIENT = re.compile(r"\bclient\s*=\s*([^,;]+)", re.IGNORECASE)
 _OVERRIDE = re.compile(rb"[?&]_HttpMethod=([A-Za-z]+)")
-_STAMP = b"X-SFDC-Request-Id: %b\r\nX-Request-Id: %b\r\n%b"
+_STAMP = b"X-SFDC-Request-Id: %b\r\nX-Request-Id: %b\r\n"
 _DATA = b"/services/data/"
 _BULK = b"/services/async/"
 NOBODY = Access(RecordId(""), "")
@@ -77,50 +78,44 @@ class Core:
         What is returned waits for something that may take minutes, and is told when its connection ends.
         """
         correlation_id = self._server.chance.hex(32)
-        usage: list[bytes] = []
-
-        def answer(reply: Reply) -> None:
-            request_id = correlation_id.encode()
-            reply.stamp = _STAMP % (request_id, request_id, usage[0] if usage else b"")
-            respond(reply)
-
+        request_id = correlation_id.encode()
+        request.stamp = _STAMP % (request_id, request_id)
         try:
-            call, route = self._open(request, correlation_id, usage)
-            return self._run(call, route, answer)
+            call, route = self._open(request, correlation_id)
+            return self._run(call, route, respond)
         except Exception as error:
-            answer(self._error(error, correlation_id))
+            respond(self._error(error, correlation_id))
             return None
 
     # --- opening -----------------------------------------------------------------------------------------------
 
-    def _open(self, request: Request, correlation_id: str, usage: list[bytes]) -> tuple[Call, Route]:
+    def _open(self, request: Request, correlation_id: str) -> tuple[Call, Route]:
         server = self._server
         try:
             found = self._table.match(_method(request), request.path())
         except (NotFound, MethodNotAllowed):
             if request.target.startswith(_DATA):
-                self._session(request, usage, metered=True)  # a session comes before the path, and the call counts
+                self._session(request, metered=True)  # a session comes before the path, and the call counts
             raise
         route = found.route
         access, session_id = NOBODY, None
         if route.authenticated:
-            session = self._session(request, usage, metered=route.metered)
+            session = self._session(request, metered=route.metered)
             access, session_id = session.access, session.id
         call = Call(server, request, found.params, found.version, access, None, session_id, correlation_id, self._table)
         return call, route
 
-    def _session(self, request: Request, usage: list[bytes], *, metered: bool) -> Session:
+    def _session(self, request: Request, *, metered: bool) -> Session:
         """Who asks; a metered call is counted. Raises InvalidSessionId, RequestLimitExceeded."""
         server = self._server
-        token = bearer(request)
-        session = None if token is None else server.sessions.find(token)
+        session = session_of(request, server.sessions)
         if session is None:
             raise InvalidSessionId
         if not session.opens_rest:
             raise InvalidSessionId("This session is not valid for use with the REST API")
         if metered:
             used = server.limits.count_api_call()
-            usage.append(b"Sforce-Limit-Info: %b\r\n" % server.limits.info())
+            request.stamp += b"Sforce-Limit-Info: %b\r\n" % server.limits.info()
             if used > server.limits.maximum:
                 raise RequestLimitExceeded
         return session
@@ -128,13 +123,15 @@ class Core:
     # --- running -----------------------------------------------------------------------------------------------
 
     def _run(self, call: Call, route: Route, answer: Respond) -> Waiting | None:
-        strike = self._server.switchboard.strike("http.request", {"call": call, "route": route})
-        if strike is not None:
-            if strike.delay:
-                self._start(self._late(strike.delay, strike.error, call, route, answer))
-                return None
-            if strike.error is not None:
-                raise strike.error
+        switchboard = self._server.switchboard
+        if switchboard.armed("http.request"):
+            strike = switchboard.strike("http.request", {"call": call, "route": route})
+            if strike is not None:
+                if strike.delay:
+                    self._start(self._late(strike.delay, strike.error, call, route, answer))
+                    return None
+                if strike.error is not None:
+                    raise strike.error
         return self._go(call, route, answer)
 
     def _go(self, call: Call, route: Route, answer: Respond) -> Waiting | None:
@@ -253,6 +250,20 @@ def error_reply(error: SalesforceError) -> Reply:
     return Reply(error.status, msgspec.json.encode([error.body()]), JSON, headers)
 
 
+def session_of(request: Request, sessions: Sessions) -> Session | None:
+    """The live session whose token a request has; the hash of a token is kept with the head that it came in."""
+    head = request.head
+    if head is None or request.target.startswith(_BULK):
+        token = bearer(request)
+        return None if token is None else sessions.find(token)
+    if head.digest is None:
+        token = bearer(request)
+        if token is None:
+            return None
+        head.digest = hash_of(token)
+    return sessions.at(head.digest)
+
+
 def bearer(request: Request) -> str | None:
     """
     The access token of a request: `Authorization: Bearer` or `OAuth`; None where there is none.
@@ -284,10 +295,15 @@ def _method(request: Request) -> str:
 def unit(call: Call) -> Unit:
     """Who is behind a write: travels into events and the journal."""
     options = call.request.headers.get(b"sforce-call-options")
+    return Unit(call.correlation_id, call.access.user_id, _origin(call.version or NEWEST, options))
+
+
+@lru_cache(maxsize=256)
+def _origin(version: float, options: bytes | None) -> str:
+    """Where a change comes from, as events say it: the API, its version, the client's name from its call options."""
     match = _CLIENT.search(options.decode("latin-1")) if options is not None else None
-    version = call.version or NEWEST
     origin = f"com/salesforce/api/rest/{version:.1f}"
-    return Unit(call.correlation_id, call.access.user_id, f"{origin};client={match[1].strip()}" if match else origin)
+    return f"{origin};client={match[1].strip()}" if match else origin
 
 
 def at_once(reply: Reply | Beside, tx: Any) -> Reply:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from landbridge.storage import Reader, Tx
+from landbridge.wire.http.heads import Head
 
 if TYPE_CHECKING:
     from landbridge.access import Access
@@ -59,6 +60,10 @@ class Request:
     """The peer's address; only loopback peers are believed about X-Forwarded-*."""
     content: Any = None
     """The body as a JSON value where it is known already: a composite's subrequests. None: it stands in `body`."""
+    head: Head | None = None
+    """Where `headers` came in a connection, what is known of them from earlier requests."""
+    stamp: bytes = b""
+    """Header lines that its reply gets whatever it is, written out: request id, API usage."""
 
     def header(self, name: bytes) -> str | None:
         """A header's text (latin-1), None where it is absent."""
@@ -92,14 +97,16 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """An answer. `body` None sends no Content-Type, as 204 does; an async iterator is sent in chunks as it comes."""
+    """
+    An answer. `body` None sends no Content-Type, as 204 does; an async iterator is sent in chunks as it comes.
+
+    A body in parts (a tuple) is one whose large parts other replies have too: they are not copied for each of them.
+    """
 
     status: int = 200
-    body: bytes | AsyncIterator[bytes] | None = None
+    body: bytes | tuple[bytes, ...] | AsyncIterator[bytes] | None = None
     content_type: bytes = JSON
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    stamp: bytes = b""
-    """Header lines that the core puts on every reply, written out: request id, API usage."""
     after: Callable[[Tx], None] | None = None
     """A unit of work that must be durable before a READ's reply is sent, e.g. a query locator."""
     failed: bool = False

@@ -2,7 +2,8 @@
 HTTP/1.1 for one connection: bytes to requests, replies to bytes.
 
 httptools parses; what stands here are the bounds (target, headers, body, waiting requests, time), the order of pipelined
-requests (one runs at a time), and the pressure back on whoever sends or reads too fast or too slowly.
+requests (one runs at a time), and the pressure back on whoever sends or reads too fast or too slowly. A request whose header
+lines the connection has seen before skips the parser (`heads`).
 
 Time is watched by one sweep per server (`Connections.sweep`), not by a timer per request: a connection notes since when it
 waits for the peer, and the sweep closes those that wait too long.
@@ -25,6 +26,7 @@ from landbridge.errors import BadRequest, BodyTooLarge, HeadersTooLarge, Salesfo
 from landbridge.values import http_date_of
 from landbridge.wire.http.body import inflate
 from landbridge.wire.http.core import Core, error_reply
+from landbridge.wire.http.heads import MOST, SPECIAL, Head, lines_of, request_line
 from landbridge.wire.http.message import JSON, Reply, Request, Waiting
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ MAX_WAITING = 32
 GZIP_FROM = 1024
 """Replies of fewer bytes are not worth compressing."""
 HIGH_WATER = 1 << 20
+JOINED = 16_384
+"""Larger bodies are not copied behind their head: two writes cost less than the copy."""
 
 _REASONS = {
     200: b"OK", 201: b"Created", 204: b"No Content", 300: b"Multiple Choices", 302: b"Found", 304: b"Not Modified",
@@ -72,12 +76,22 @@ class Connections:
         self.bounds = bounds
         self.open: set[HttpProtocol] = set()
         self.now = clock.monotonic()
-        self.date = b""
+        self._date = b""
+        self._starts: dict[int, bytes] = {}
         self._tick()
 
     def _tick(self) -> None:
         self.now = self.clock.monotonic()
-        self.date = b"Date: " + http_date_of(self.clock.now()).encode() + b"\r\n"
+        self._date = b"Date: " + http_date_of(self.clock.now()).encode() + b"\r\n"
+        self._starts = {}
+
+    def start(self, status: int) -> bytes:
+        """How replies of a status begin in this second: status line and date."""
+        found = self._starts.get(status)
+        if found is None:
+            line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Status\r\n" % status
+            found = self._starts[status] = line + self._date
+        return found
 
     def sweep(self) -> None:
         """Close what waits too long; called each second."""
@@ -108,11 +122,16 @@ class HttpProtocol(asyncio.Protocol):
         "_connections",
         "_failed",
         "_headers",
+        "_heads",
         "_held",
+        "_keep",
         "_lengths",
+        "_lines",
         "_parser",
         "_paused",
         "_peer",
+        "_reading",
+        "_request",
         "_running",
         "_secure",
         "_since",
@@ -131,6 +150,14 @@ class HttpProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._peer = ""
+        self._heads: dict[bytes, Head] = {}
+        self._lines: bytes | None = None
+        """The header lines of the request that the parser is reading, if they may be kept."""
+        self._reading = False
+        """Whether the parser has part of a request."""
+        self._request: Request | None = None
+        """The request that runs, and in `_keep` whether the connection stays after it."""
+        self._keep = True
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._running = False
         self._answered = False
@@ -214,7 +241,7 @@ class HttpProtocol(asyncio.Protocol):
     # --- reading -------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if self._failed:
+        if self._failed or (not self._reading and self._is_known(data)):
             return
         try:
             self._parser.feed_data(data)
@@ -230,6 +257,22 @@ class HttpProtocol(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse(BadRequest("malformed HTTP request"))
 
+    def _is_known(self, data: bytes) -> bool:
+        """Whether this is a whole request with header lines that were seen before: it is taken then."""
+        lines, line = lines_of(data), request_line(data)
+        if lines is None or line is None:
+            self._lines = None
+            return False
+        self._lines = lines.key
+        head = self._heads.get(lines.key)
+        if head is None or len(data) - lines.body > self._connections.bounds.max_body:
+            return False
+        method, target = line
+        self._take(
+            Request(method, target, head.headers, data[lines.body :], self._secure, self._peer, None, head), True
+        )
+        return True
+
     def eof_received(self) -> bool:
         # Half-closed clients still get the answers to what they sent. A vanished one looks the same: what waits for
         # something to happen is answered now, or its connection would stay for nobody.
@@ -240,6 +283,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._start()
+        self._reading = True
         self._since = self._connections.now
 
     def on_url(self, url: bytes) -> None:
@@ -287,12 +331,27 @@ class HttpProtocol(asyncio.Protocol):
                 body = inflate(body, coding.decode("latin-1").strip().lower(), self._connections.bounds.max_body)
             except ValueError as error:
                 raise BadRequest(str(error)) from error
+        head = Head(self._headers)
         request = Request(
-            self._parser.get_method().decode("latin-1"), self._target, self._headers, body, self._secure, self._peer
-        )
+            self._parser.get_method().decode("latin-1"), self._target, self._headers, body, self._secure, self._peer, None, head
+        )  # fmt: skip
         keep = self._parser.should_keep_alive()
-        self._since = None
         self._size = 0
+        self._reading = False
+        if (
+            self._lines is not None
+            and keep
+            and SPECIAL.isdisjoint(self._headers)
+            and self._parser.get_http_version() == "1.1"
+        ):
+            if len(self._heads) >= MOST:
+                self._heads.clear()
+            self._headers.pop(b"content-length", None)
+            self._heads[self._lines] = head
+        self._take(request, keep)
+
+    def _take(self, request: Request, keep: bool) -> None:
+        self._since = None
         if self._running:
             self._waiting.append((request, keep))
             if len(self._waiting) >= MAX_WAITING and self._transport is not None:
@@ -308,34 +367,33 @@ class HttpProtocol(asyncio.Protocol):
         if self._running:
             self._closing = True  # the answer under way goes out first; this one is dropped with the connection
             return
-        self._send(error_reply(error), keep=False, head=False, gzipped=False)
+        self._request = None
+        self._send(error_reply(error), keep=False)
 
     # --- answering -----------------------------------------------------------------------------------------------
 
     def _run(self, request: Request, keep: bool) -> None:
         self._running = True
-        head = request.method == "HEAD"
-        gzipped = b"gzip" in request.headers.get(b"accept-encoding", b"")
-
-        def respond(reply: Reply) -> None:
-            self._respond(reply, keep=keep and not self._closing, head=head, gzipped=gzipped)
-
-        self._held = self._connections.core.handle(request, respond)
+        self._request, self._keep = request, keep
+        self._held = self._connections.core.handle(request, self._respond)
         if self._held is not None and self._closing:
             self._held.finish()
 
-    def _respond(self, reply: Reply, *, keep: bool, head: bool, gzipped: bool) -> None:
+    def _respond(self, reply: Reply) -> None:
         self._held = None
         if self._transport is None:
             self._running = False
             return
-        if isinstance(reply.body, (bytes, type(None))):
-            self._send(reply, keep=keep, head=head, gzipped=gzipped)
+        keep = self._keep and not self._closing
+        body = reply.body
+        if body is None or isinstance(body, (bytes, tuple)):
+            self._send(reply, keep=keep)
             self._next(keep)
         else:
-            self._stream = asyncio.get_running_loop().create_task(self._send_stream(reply, reply.body, keep, head=head))
+            self._stream = asyncio.get_running_loop().create_task(self._send_stream(reply, body, keep))
 
     def _next(self, keep: bool) -> None:
+        self._request = None
         if keep and self._writable is not None and not self._closing:
             self._answered = True
             return
@@ -357,44 +415,48 @@ class HttpProtocol(asyncio.Protocol):
             self._running = True
             asyncio.get_running_loop().call_soon(self._run, request, keep_next)
 
-    def _send(self, reply: Reply, *, keep: bool, head: bool, gzipped: bool) -> None:
-        body = reply.body
-        assert body is None or isinstance(body, bytes)
-        if gzipped and body is not None and len(body) > GZIP_FROM:
-            body = gzip.compress(body, 1, mtime=0)
-            reply.headers = [(name, _tagged(value) if name == b"ETag" else value) for name, value in reply.headers]
-            reply.headers.append((b"Content-Encoding", b"gzip"))
-        parts = [self._head(reply, keep)]
-        if body is not None:
-            parts.append(b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n" % (reply.content_type, len(body)))
-            if not head:
-                parts.append(body)
-        elif reply.status in (204, 304):
-            parts.append(b"\r\n")
+    def _send(self, reply: Reply, *, keep: bool) -> None:
+        transport, request, body = self._transport, self._request, reply.body
+        if transport is None:
+            return
+        assert body is None or isinstance(body, (bytes, tuple))
+        if body is None:
+            tail = b"\r\n" if reply.status in (204, 304) else b"Content-Length: 0\r\n\r\n"
+            transport.write(self._head(reply, keep) + tail)
         else:
-            parts.append(b"Content-Length: 0\r\n\r\n")
-        if self._transport is not None:
-            # One write, one packet for small replies; a large body is not copied for it.
-            if body is not None and len(body) > 65536 and not head:
-                self._transport.write(b"".join(parts[:-1]))
-                self._transport.write(body)
+            parts = (body,) if isinstance(body, bytes) else body
+            size = len(body) if isinstance(body, bytes) else sum(map(len, body))
+            if size > GZIP_FROM and request is not None and b"gzip" in request.headers.get(b"accept-encoding", b""):
+                parts = (_zipped(reply, parts),)
+                size = len(parts[0])
+            head = self._head(reply, keep) + b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n" % (
+                reply.content_type,
+                size,
+            )
+            if request is not None and request.method == "HEAD":
+                transport.write(head)
+            elif size <= JOINED:
+                transport.write(b"".join((head, *parts)))  # one packet
             else:
-                self._transport.write(b"".join(parts))
-            if not keep:
-                self._transport.close()
+                transport.writelines((head, *parts))
+        if not keep:
+            transport.close()
 
     def _head(self, reply: Reply, keep: bool) -> bytes:
-        line = _STATUS_LINES.get(reply.status) or b"HTTP/1.1 %d Status\r\n" % reply.status
-        headers, common = reply.headers, _COMMON
-        named = b"".join([b"%b: %b\r\n" % header for header in headers]) if headers else b""
+        start, headers = self._connections.start(reply.status), reply.headers
+        stamp = b"" if self._request is None else self._request.stamp
+        if not headers and keep:
+            return b"%b%b%b" % (start, _COMMON, stamp)
+        common = _COMMON
+        named = b"".join([b"%b: %b\r\n" % header for header in headers])
         if named.count(b"\n") != len(headers) or named.count(b"\r") != len(headers):
             named = b"".join([b"%b: %b\r\n" % (name, _clean(value)) for name, value in headers])
         if b"Cache-Control: " in named:
             common = _COMMON.partition(b"\r\n")[2]
         close = b"" if keep else b"Connection: close\r\n"
-        return b"%b%b%b%b%b%b" % (line, self._connections.date, common, named, reply.stamp, close)
+        return b"%b%b%b%b%b" % (start, common, named, stamp, close)
 
-    async def _send_stream(self, reply: Reply, body: AsyncIterator[bytes], keep: bool, *, head: bool) -> None:
+    async def _send_stream(self, reply: Reply, body: AsyncIterator[bytes], keep: bool) -> None:
         """A reply whose length is not known: chunks as they come, waiting while the peer does not read."""
         try:
             if self._transport is not None:
@@ -402,7 +464,7 @@ class HttpProtocol(asyncio.Protocol):
                     self._head(reply, keep)
                     + b"Content-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % reply.content_type
                 )
-            if head:
+            if self._request is not None and self._request.method == "HEAD":
                 self._stream = None
                 self._next(keep)
                 return
@@ -425,6 +487,13 @@ class HttpProtocol(asyncio.Protocol):
 def _clean(value: bytes) -> bytes:
     """No line break gets into a header, whatever it was made from."""
     return value.replace(b"\r", b"").replace(b"\n", b"")
+
+
+def _zipped(reply: Reply, parts: tuple[bytes, ...]) -> bytes:
+    """The body compressed, with what the reply's headers have to say of it."""
+    reply.headers = [(name, _tagged(value) if name == b"ETag" else value) for name, value in reply.headers]
+    reply.headers.append((b"Content-Encoding", b"gzip"))
+    return gzip.compress(b"".join(parts), 1, mtime=0)
 
 
 def _tagged(etag: bytes) -> bytes:

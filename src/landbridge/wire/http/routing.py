@@ -17,6 +17,8 @@ from landbridge.errors import MethodNotAllowed, NotFound
 from landbridge.wire.http.message import Route
 
 OLDEST, NEWEST = 20.0, 68.0
+REMEMBERED, LONGEST = 1_024, 256
+"""Paths of POSTs that are remembered, and how long one may be."""
 _VERSION = re.compile(r"v(\d{2})\.(\d)\Z", re.ASCII)
 _REST = re.compile(r"\{(\w+)\.\.\.\}\Z")
 
@@ -32,7 +34,7 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route with its variables; `version` is 0.0 where the path has none."""
+    """A route with its variables, which are read and never changed; `version` is 0.0 where the path has none."""
 
     route: Route
     params: dict[str, str]
@@ -45,6 +47,7 @@ class RouteTable:
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
         self._root = _Node()
+        self._posts: dict[str, Match] = {}
         for route in self.routes:
             self._add(route)
 
@@ -67,7 +70,23 @@ class RouteTable:
         node.routes[route.method] = (route, tuple(names))
 
     def match(self, method: str, path: str) -> Match:
-        """The route of a request. Raises NotFound, MethodNotAllowed. HEAD is served as GET."""
+        """
+        The route of a request. Raises NotFound, MethodNotAllowed. HEAD is served as GET.
+
+        Paths of POSTs are remembered: they name a resource and seldom a record, so the same few come again and again.
+        """
+        if method != "POST":
+            return self._match(method, path)
+        found = self._posts.get(path)
+        if found is None:
+            found = self._match(method, path)
+            if len(self._posts) >= REMEMBERED:
+                self._posts.clear()
+            if len(path) <= LONGEST:
+                self._posts[path] = found
+        return found
+
+    def _match(self, method: str, path: str) -> Match:
         segments = path.strip("/").split("/")
         found = self._straight(segments) or self._find(self._root, segments, 0, [])
         if found is None:
