@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -24,13 +23,11 @@ from landbridge.errors import LandbridgeError, SalesforceError
 from landbridge.events import ManagedSubscriptions, Publisher, Retention, Selection, SQLEventLog, Subscriptions, changes
 from landbridge.faults import Switchboard
 from landbridge.flows import Crossing, Parts
-from landbridge.ids import RecordId
 from landbridge.limits import Limits
 from landbridge.records import Bin, Store, capture, genesis
 from landbridge.records.genesis import INTEGRATION_USER, Genesis, Org
 from landbridge.records.publishable import event_values
 from landbridge.schema import Catalog, Numbers, definitions, standard, store, tooling
-from landbridge.schema.catalog import Entity
 from landbridge.schema.image import Image
 from landbridge.soql import Front
 from landbridge.storage import Migration, SQLiteDatabase, Tx, Unit
@@ -162,11 +159,11 @@ class Server:
         self.subscriptions = Subscriptions(self.numbers)
         self.selection = Selection(self.events, self.numbers)
         self.managed = ManagedSubscriptions(self.numbers)
-        self.store = Store(self.numbers, lambda: self.events.captured, self._publish)
         self.publisher = Publisher(
             self.events, lambda entity, access, given: event_values(self.store.shape(entity), access, given), self.limits,
             self.chance.uuid, self.selection.key_of,
         )  # fmt: skip
+        self.store = Store(self.numbers, lambda: self.events.captured, self.publisher)
         self.bin = Bin(self.store)
         self.front = Front()
         self.describes = {}
@@ -183,9 +180,6 @@ class Server:
 
     def _filter(self, text: str, entity: str) -> soql.Predicate:
         return soql.predicate(text, lambda names: self.events.schemas.path(entity, names))
-
-    def _publish(self, tx: Tx, access: Access, entity: Entity, given: Mapping[str, Any]) -> RecordId:
-        return RecordId(self.publisher.publish(tx, access, entity, given))
 
     async def _open_org(self) -> None:
         objects = (*standard.load(), *SYSTEM_OBJECTS)

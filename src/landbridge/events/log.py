@@ -42,6 +42,8 @@ from landbridge.values import format_datetime
 
 log = logging.getLogger(__name__)
 
+_ENCODE = msgspec.json.Encoder().encode
+
 TABLES = (
     "CREATE TABLE lb_event (id INTEGER PRIMARY KEY NOT NULL, topic TEXT NOT NULL, uuid TEXT NOT NULL, key TEXT NOT NULL, "
     "schema_id TEXT NOT NULL, created TEXT NOT NULL, created_by TEXT NOT NULL, transaction_key TEXT NOT NULL, "
@@ -51,7 +53,8 @@ TABLES = (
 )
 
 APPEND = "INSERT INTO lb_event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_COLUMNS = "id, topic, uuid, key, schema_id, created, created_by, transaction_key, payload, header"
+COLUMNS = ("id", "topic", "uuid", "key", "schema_id", "created", "created_by", "transaction_key", "payload", "header")
+_COLUMNS = ", ".join(COLUMNS)
 OLDEST = "SELECT min(id) FROM lb_event"
 NEWEST = "SELECT max(id) FROM lb_event"
 MARKS = "SELECT name, value FROM lb_event_mark"
@@ -64,6 +67,8 @@ REMOVE = "DELETE FROM lb_event WHERE id = ?"
 READ_ONE = f"SELECT {_COLUMNS} FROM lb_event WHERE topic = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?"
 READ_ALL = f"SELECT {_COLUMNS} FROM lb_event WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 
+TOGETHER = 500
+"""Rows of one insert, so that a large unit does not hold all of them twice."""
 SCAN = 500
 """How many entries of other topics one `scan` of the database walks over before it says how far it came."""
 ENCODED = 16 * 1024 * 1024
@@ -220,28 +225,33 @@ class SQLEventLog:
     # --- appending -----------------------------------------------------------------------------------------------
 
     def append(self, tx: Tx, drafts: Iterable[Draft]) -> list[int]:
-        created = self._stamp(tx)
-        key = tx.key
+        created, key = self._stamp(tx), tx.key
         made: list[tuple[Event, int]] = []
-        ids = []
+        rows: list[tuple[Any, ...]] = []
+        first = replay_id = self._next
         for draft in drafts:
             schema = self.schemas.newest(draft.entity)
             self.schemas.keep(tx, schema)
-            replay_id = self._next
-            self._next = replay_id + 1
-            topic = schema.topic
-            payload = msgspec.json.encode(draft.values)
-            head = None if draft.header is None else msgspec.json.encode(draft.header)
-            tx.run(APPEND, (
-                replay_id, topic, draft.uuid, draft.key, schema.id, created, draft.created_by, key, payload, head,
+            payload = _ENCODE(draft.values) if draft.payload is None else draft.payload
+            head = None if draft.header is None else _ENCODE(draft.header)
+            rows.append((
+                replay_id, schema.topic, draft.uuid, draft.key, schema.id, created, draft.created_by, key, payload, head,
             ))  # fmt: skip
-            event = Event(replay_id, topic, draft.entity, draft.uuid, draft.key, schema.id, created, draft.created_by, key,
-                          draft.values, draft.header)  # fmt: skip
+            event = Event(replay_id, schema.topic, draft.entity, draft.uuid, draft.key, schema.id, created, draft.created_by,
+                          key, draft.values, draft.header)  # fmt: skip
             made.append((event, len(payload)))
-            ids.append(replay_id)
+            replay_id += 1
+            self._next = replay_id
+            if len(rows) == TOGETHER:
+                tx.insert("lb_event", COLUMNS, rows)
+                rows.clear()
+        if len(rows) == 1:
+            tx.run(APPEND, rows[0])
+        elif rows:
+            tx.insert("lb_event", COLUMNS, rows)
         if made:
             tx.after_commit(lambda: self._push(made))
-        return ids
+        return list(range(first, replay_id))
 
     def _stamp(self, tx: Tx) -> str:
         """The unit's moment in wire form, to the millisecond; units of one group share it."""

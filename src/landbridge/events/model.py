@@ -57,7 +57,11 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct):
-    """An event that the log has not numbered yet; `schema_id`, `uuid`, time and transaction are laid in by it."""
+    """
+    An event that the log has not numbered yet; `schema_id`, `uuid`, time and transaction are laid in by it.
+
+    `payload` is `values` as JSON, where somebody has needed that already.
+    """
 
     entity: str
     uuid: str
@@ -65,6 +69,7 @@ class Draft(msgspec.Struct):
     created_by: str
     values: dict[str, Any]
     header: ChangeHeader | None = None
+    payload: bytes | None = None
 
 
 EVENT, CHANGE = "/event/", "/data/"

@@ -16,6 +16,8 @@ from landbridge.events.avro import Codec
 from landbridge.events.model import ChangeHeader, Event
 from landbridge.events.schemas import Schema
 
+_ENCODE = msgspec.json.Encoder().encode
+
 
 class Form:
     """One schema with what encoding under it needs, made once."""
@@ -23,6 +25,7 @@ class Form:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.codec = Codec(schema.tree())
+        self._nulls: dict[str, Any] = dict.fromkeys(self.codec.fields[2:])
         self._layout = bitmaps.Layout({name: i for i, name in enumerate(self.codec.fields)}, self.codec.parts)
 
     def avro(self, event: Event) -> bytes:
@@ -51,20 +54,18 @@ class Form:
 
     def json(self, event: Event) -> bytes:
         """The `data` object of a CometD message, as JSON text."""
-        return msgspec.json.encode(self.data(event))
+        return _ENCODE(self.data(event))
 
     def data(self, event: Event) -> dict[str, Any]:
         """The `data` object. A platform event shows every field of its schema, null where it has none."""
-        moments, values = self.codec.moments, event.values
+        values = event.values
+        moments = self.codec.moments.intersection(values)
+        if moments:
+            values = {name: _z(value) if name in moments else value for name, value in values.items()}
         if event.header is None:
-            payload: dict[str, Any] = {"CreatedDate": _z(event.created), "CreatedById": event.created_by}
-            for name in self.codec.fields[2:]:
-                value = values.get(name)
-                payload[name] = _z(value) if name in moments and value is not None else value
+            payload = {"CreatedDate": _z(event.created), "CreatedById": event.created_by, **self._nulls, **values}
         else:
-            payload = {name: _z(value) if name in moments and value is not None else value
-                       for name, value in values.items()}  # fmt: skip
-            payload["ChangeEventHeader"] = header(event.header)
+            payload = {**values, "ChangeEventHeader": header(event.header)}
         return {
             "schema": event.schema_id,
             "payload": payload,

@@ -10,14 +10,15 @@ Source: `events.md` sections 2 and 7; `rest.md` for the reply.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
 
 from landbridge.access import Access
-from landbridge.errors import InvalidEventInput, LimitExceeded
+from landbridge.errors import InvalidEventInput, LimitExceeded, SalesforceError
 from landbridge.events.avro import AvroError
 from landbridge.events.log import SQLEventLog
 from landbridge.events.model import Draft
@@ -27,6 +28,7 @@ from landbridge.schema.catalog import Entity
 from landbridge.storage import Tx
 from landbridge.values import format_datetime
 
+_ENCODE = msgspec.json.Encoder().encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST = 1024 * 1024
 """Bytes of one event message (documented: 1 MB)."""
@@ -84,6 +86,28 @@ class Publisher:
         draft = self.draft(access, entity, self._check(entity, access, values))
         return self.enqueue(tx, entity, draft, direct=direct)
 
+    def publish_each(
+        self, tx: Tx, access: Access, entity: Entity, rows: Sequence[Mapping[str, Any]]
+    ) -> list[Enqueued | SalesforceError]:
+        """As `publish` for each of several, which fail alone; they go into the log together."""
+        became: list[Enqueued | SalesforceError] = []
+        drafts: list[Draft] = []
+        immediately = entity.sobject.publish_behavior == IMMEDIATELY
+        for values in rows:
+            try:
+                draft = self.draft(access, entity, self._check(entity, access, values))
+                self._take_one(tx)
+            except SalesforceError as error:
+                became.append(error)
+                continue
+            if immediately:
+                self._behind(tx, draft)
+            else:
+                drafts.append(draft)
+            became.append(_enqueued(entity, draft, None))
+        self._log.append(tx, drafts)
+        return became
+
     def publish_avro(self, tx: Tx, access: Access, topic: Topic, schema_id: str, payload: bytes) -> Enqueued:
         """
         Publish what a Pub/Sub client sent: a payload under a schema of the topic's entity, an older one too.
@@ -113,23 +137,25 @@ class Publisher:
 
     def draft(self, access: Access, entity: Entity, checked: dict[str, Any]) -> Draft:
         """The event of checked values. Raises InvalidEventInput for one over 1 MB."""
-        if len(msgspec.json.encode(checked)) > LARGEST:
+        payload = _ENCODE(checked)
+        if len(payload) > LARGEST:
             raise InvalidEventInput(f"an event of {entity.name} is larger than {LARGEST} bytes")
         uuid = self._new_uuid()
-        return Draft(entity.name, uuid, self._key(entity, checked, uuid), str(access.user_id), checked)
+        return Draft(entity.name, uuid, self._key(entity, checked, uuid), access.user_id, checked, None, payload)
 
     def enqueue(self, tx: Tx, entity: Entity, draft: Draft, *, direct: bool = False) -> Enqueued:
         """Count it and put it into the log, or behind the unit."""
-        if not self._allocation.take_published(tx, 1):
-            raise LimitExceeded("platform events published in an hour")
+        self._take_one(tx)
         replay_id: int | None = None
         if entity.sobject.publish_behavior == IMMEDIATELY and not direct:
             self._behind(tx, draft)
         else:
             replay_id = self._log.append(tx, (draft,))[0]
-        found = Enqueued(_dummy_id(entity.key_prefix or "e00"))
-        found.uuid, found.replay_id = draft.uuid, replay_id
-        return found
+        return _enqueued(entity, draft, replay_id)
+
+    def _take_one(self, tx: Tx) -> None:
+        if not self._allocation.take_published(tx, 1):
+            raise LimitExceeded("platform events published in an hour")
 
     def _behind(self, tx: Tx, draft: Draft) -> None:
         """Keep it whatever becomes of the unit; what the unit's end gives back of the allocation is taken again."""
@@ -166,6 +192,13 @@ def _from_avro(type_: str, value: Any) -> Any:
     return wire if type_ == "datetime" else f"{wire[11:23]}Z"
 
 
+def _enqueued(entity: Entity, draft: Draft, replay_id: int | None) -> Enqueued:
+    found = Enqueued(_dummy_id(entity.key_prefix or "e00"))
+    found.uuid, found.replay_id = draft.uuid, replay_id
+    return found
+
+
+@lru_cache(maxsize=1024)
 def _dummy_id(prefix: str) -> RecordId:
     id15 = prefix + _NO_RECORD
     return RecordId(id15 + checksum(id15))

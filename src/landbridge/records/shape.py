@@ -110,6 +110,11 @@ class Shape:
         return dates, users
 
     @cached_property
+    def booleans(self) -> tuple[str, ...]:
+        """The fields whose stored form is not their JSON form."""
+        return tuple(field.name for field in self.entity.fields if field.type == "boolean")
+
+    @cached_property
     def blobs(self) -> tuple[str, ...]:
         """The fields whose bytes are kept beside the row."""
         return tuple(field.name for field in self.entity.fields if field.type == "base64")

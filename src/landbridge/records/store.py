@@ -11,7 +11,7 @@ Source: `rest.md` sections 3 and 9.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from landbridge import ids
@@ -61,8 +61,19 @@ class MultipleMatches(Exception):
 Saved = tuple[RecordId, bool | None]
 """The id of a record that was written; whether an upsert created it."""
 
-Publish = Callable[[Tx, Access, Entity, Mapping[str, Any]], RecordId]
-"""Publishes a platform event: what a create of one is. Returns the id to answer, which carries the event's `uuid`."""
+
+class Publisher(Protocol):
+    """Publishes platform events: what a create of one is. The ids to answer carry the event's `uuid`."""
+
+    def publish(self, tx: Tx, access: Access, entity: Entity, values: Mapping[str, Any]) -> str:
+        """Publish one. Raises the SalesforceError of the first rule broken."""
+        ...
+
+    def publish_each(
+        self, tx: Tx, access: Access, entity: Entity, rows: Sequence[Mapping[str, Any]]
+    ) -> Sequence[str | SalesforceError]:
+        """Publish several, each of which fails alone."""
+        ...
 
 
 class Store:
@@ -75,11 +86,11 @@ class Store:
         self,
         numbers: Numbers,
         captured: Callable[[], frozenset[str]] = frozenset,
-        publish: Publish | None = None,
+        publisher: Publisher | None = None,
     ) -> None:
         self.numbers = numbers
         self._captured = captured
-        self._publish = publish
+        self._publisher = publisher
         self._shapes: WeakKeyDictionary[Entity, Shape] = WeakKeyDictionary()
         self._files = files.Files(self._insert_beside, self._update_beside)
 
@@ -101,8 +112,8 @@ class Store:
         SalesforceError of the first rule broken.
         """
         self._may(access, entity, "createable", "inserted")
-        if entity.kind is Kind.EVENT and self._publish is not None:
-            return self._publish(tx, access, entity, given)
+        if entity.kind is Kind.EVENT and self._publisher is not None:
+            return RecordId(self._publisher.publish(tx, access, entity, given))
         shape = self.shape(entity)
         if shape.blobs:
             given = files.given(shape.name, given)
@@ -303,13 +314,28 @@ class Store:
     ) -> list[SaveResult]:  # fmt: skip
         """Create records; one result each, in order. `all_or_none`: any error undoes all, each result says so."""
         shape = self.shape(entity)
-        if entity.kind is Kind.EVENT or not shape.one_statement:
+        if entity.kind is Kind.EVENT and self._publisher is not None:
+            publisher = self._publisher
+            return self.all_of(tx, lambda: self._publish_rows(tx, access, entity, publisher, list(rows)), all_or_none)
+        if not shape.one_statement:
 
             def work(row: Mapping[str, Any]) -> Saved:
                 return self.create(tx, catalog, access, entity, row), None
 
             return self.each_of(tx, work, list(rows), all_or_none=all_or_none)
         return self.all_of(tx, lambda: self._create_rows(tx, catalog, access, shape, rows), all_or_none)
+
+    def _publish_rows(
+        self, tx: Tx, access: Access, entity: Entity, publisher: Publisher, rows: Sequence[Mapping[str, Any]]
+    ) -> list[SaveResult]:
+        try:
+            self._may(access, entity, "createable", "inserted")
+        except SalesforceError as error:
+            return [SaveResult(None, (error,)) for _ in rows]
+        return [
+            SaveResult(None, (became,)) if isinstance(became, SalesforceError) else SaveResult(RecordId(became))
+            for became in publisher.publish_each(tx, access, entity, rows)
+        ]
 
     def _create_rows(
         self, tx: Tx, catalog: Catalog, access: Access, shape: Shape, rows: Iterable[Mapping[str, Any]]
@@ -393,7 +419,7 @@ class Store:
         """Whether this user may do this to this object at all."""
         if access.read_only:
             raise InsufficientAccess
-        if entity.kind is Kind.EVENT and (done != "inserted" or self._publish is None):
+        if entity.kind is Kind.EVENT and (done != "inserted" or self._publisher is None):
             raise InvalidTypeForOperation(f"entity type cannot be {done}: {entity.sobject.label}", fields=())
         if not entity.sobject.flags.get(flag, True) or entity.kind in (Kind.SYSTEM, Kind.METADATA):
             if done == "inserted":
