@@ -33,7 +33,13 @@ from landbridge.storage.dialect import SQLITE
 DELIVERIES = 128 * 200
 KEYS = 1000
 NAME = "bench/no-op"
-TABLES = (*delivery.TABLES, *delivery.CLAIMS, *subscriptions.TABLES, *create(Entity(OBJECTS[0]), SQLITE))
+TABLES = (
+    *delivery.TABLES,
+    *delivery.CLAIMS,
+    *delivery.SUSPECTS,
+    *subscriptions.TABLES,
+    *create(Entity(OBJECTS[0]), SQLITE),
+)
 
 
 def _open(path: Path) -> tuple[SQLiteDatabase, SqlQueue, Clock, Chance]:

@@ -49,6 +49,7 @@ MIGRATIONS = (
     Migration(8, events.MANAGED),
     Migration(9, events.CHANNEL_VIEWS),
     Migration(10, delivery.CLAIMS),
+    Migration(11, delivery.SUSPECTS),
 )
 SYSTEM_OBJECTS = (*callouts.OBJECTS, *delivery.OBJECTS)
 """Objects that rooms register over their own tables: read-only, made and upgraded like the standard ones."""

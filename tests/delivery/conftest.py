@@ -19,7 +19,13 @@ from landbridge.storage.dialect import SQLITE
 from tests.support.queue import Bench
 from tests.support.storage import open_database
 
-TABLES = (*delivery.TABLES, *delivery.CLAIMS, *subscriptions.TABLES, *create(Entity(OBJECTS[0]), SQLITE))
+TABLES = (
+    *delivery.TABLES,
+    *delivery.CLAIMS,
+    *delivery.SUSPECTS,
+    *subscriptions.TABLES,
+    *create(Entity(OBJECTS[0]), SQLITE),
+)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from landbridge.delivery import (
     Subscription,
     Work,
 )  # fmt: skip
+from landbridge.delivery.policy import PROVEN_AFTER, SUSPECTED_AFTER
 from landbridge.errors import DuplicateValue
 from landbridge.faults import Strike, Switchboard
 from landbridge.faults.switchboard import Switch
@@ -48,9 +49,17 @@ class Rig:
         self.db = db
         self.switchboard = Switchboard(clock, chance)
         self.queue = SqlQueue(lambda _tx: ids.make(PREFIX, next(numbers)))
-        self.engine = Engine(db, self.queue, clock, chance, self.switchboard, workers=8)
+        self._engine = lambda: Engine(db, self.queue, clock, chance, self.switchboard, workers=8)
+        self.engine = self._engine()
         self.seen: list[tuple[str, int]] = []
         self.done: list[str] = []
+
+    def new_process(self) -> None:
+        """The engine's process is gone, as by `kill -9`; another one begins."""
+        for task in self.engine._tasks:
+            task.cancel()
+        self.engine._tasks = []
+        self.engine = self._engine()
 
     def add(self, handler: Any, **more: Any) -> None:
         self.engine.add(Subscription(name=SUB, handler=handler, **{"retry": FAST, "hold": False, **more}))
@@ -226,6 +235,59 @@ async def test_what_a_dead_process_left_is_due_again_and_counted_as_interrupted(
         assert bench.seen == [("u1", 1)]
 
 
+@pytest.mark.ledger("delivery.interrupted", "differs", "our promise; an org runs no process of ours")
+async def test_the_event_that_ends_the_process_is_found_and_no_innocent_one_is_given_up_on(tmp_path: Path) -> None:
+    """A process dies whenever it handles `bad`, beside others that take their time; each time a new engine takes over."""
+    innocent = [f"u{number}" for number in range(6)]
+    crashes = 0
+    async with rig(tmp_path) as bench:
+        while True:
+            crashed = asyncio.Event()
+            beside: list[int] = []
+
+            async def handler(
+                delivery: Delivery, work: Work, crashed: asyncio.Event = crashed, beside: list[int] = beside
+            ) -> None:
+                del work
+                if delivery.uuid == "bad":
+                    await asyncio.sleep(0)
+                    if delivery.interrupted >= SUSPECTED_AFTER:
+                        bench.engine.enqueued(SUB)
+                        await asyncio.sleep(0.01)
+                        beside.append(len(bench.engine._busy) - 1)
+                        assert not {uuid for uuid in bench.done if uuid.startswith("late")}, "it ran beside a suspect"
+                    crashed.set()
+                    await asyncio.Event().wait()
+                elif delivery.uuid in innocent and delivery.interrupted < SUSPECTED_AFTER:
+                    await asyncio.Event().wait()  # in flight at every crash
+                bench.done.append(delivery.uuid)
+
+            bench.add(handler)
+            if crashes >= SUSPECTED_AFTER:
+                # Work that nobody suspects, due as soon as it is there: it must wait until the suspect has ended.
+                await bench.put((f"late{crashes}", f"late{crashes}"))
+            if not crashes:
+                await bench.put(*((uuid, uuid) for uuid in innocent), ("b", "bad"), ("b", "behind"))
+            await bench.engine.start()
+            ended = asyncio.ensure_future(bench.finished())
+            crash = asyncio.ensure_future(crashed.wait())
+            await asyncio.wait([ended, crash], return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                crash.cancel()
+                break
+            ended.cancel()
+            crashes += 1
+            assert beside in ([], [0]), "something ran beside a suspect"
+            bench.new_process()
+
+        parked = bench.db.read_now(lambda r: r.all('SELECT "Event_Uuid__c", "Kind__c" FROM "Failed_Payload__c"'))
+
+    assert parked == [("bad", "interrupted")]
+    late = [f"late{number}" for number in range(SUSPECTED_AFTER, crashes + 1)]
+    assert sorted(bench.done) == sorted([*innocent, "behind", *late])
+    assert crashes == SUSPECTED_AFTER + PROVEN_AFTER
+
+
 async def test_an_attempt_that_takes_too_long_has_failed_by_timeout(tmp_path: Path) -> None:
     async with rig(tmp_path) as bench:
 
@@ -348,9 +410,14 @@ async def test_a_claim_costs_the_same_whatever_waits(tmp_path: Path) -> None:
         assert "TEMP B-TREE" not in claim, claim
         for sql, params in (
             (queue.NEXT_DUE, (SUB,)), (queue.PROMOTE, (SUB, "a")), (queue.PROMOTE_MANY, (SUB, "[]")),
-            (queue.ENQUEUE, (1, SUB, "a", "u", 1, "c", b"", 1.0)), (queue.REMOVE_MANY, ("[]",)), (queue.EXPIRE, (1.0,)),
+            (queue.ENQUEUE, (1, SUB, "a", "u", 1, "c", b"", 1.0)), (queue.REMOVE_MANY, ("[]",)), (queue.EXPIRE, (0, 1.0)),
             (queue.UNCLAIM_MANY, ("[]",)), (queue.IN_FLIGHT, (SUB,)),
         ):  # fmt: skip
             found = plan(sql, params)
             assert "SCAN lb_delivery" not in found, (sql, found)
             assert "USE TEMP B-TREE FOR ORDER BY" not in found, (sql, found)
+        for sql, given in ((queue.SUSPECT, (SUB,)), (queue.ALL_SUSPECTS, ())):
+            found = plan(sql, given)
+            assert "lb_delivery USING INDEX lb_delivery_suspect" in found, (
+                "what waits and is not suspected is not looked at"
+            )

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landbridge.delivery import DeadLetter, Done, Kind, Outcome, Retry, RetryAt, Tries, decide, fingerprint, outcome_of
-from landbridge.delivery.policy import MOST_INTERRUPTIONS
+from landbridge.delivery.policy import PROVEN_AFTER, SUSPECTED_AFTER, Told, told_by
 from landbridge.errors import DuplicateValue, InvalidSessionId, RequestLimitExceeded
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RETRY = Retry(attempts=5, first=1.0, longest=60.0, age=3600.0)
 
 
-def tries(failures: int = 0, interrupted: int = 0, age: float = 0.0) -> Tries:
-    return Tries(NOW - timedelta(seconds=age), failures, interrupted)
+def tries(failures: int = 0, interrupted: int = 0, age: float = 0.0, alone: int = 0) -> Tries:
+    return Tries(NOW - timedelta(seconds=age), failures, interrupted, alone)
 
 
 def wait(outcome: Outcome, *, failures: int = 0, jitter: float = 1.0, retry: Retry = RETRY, age: float = 0.0) -> float:
@@ -115,11 +115,25 @@ def test_a_wait_beyond_the_most_age_gives_up_now_instead_of_then() -> None:
     assert wait(status(429, 50.0), age=3500.0) > 0
 
 
-def test_an_interrupted_attempt_is_repeated_at_once_but_not_for_ever() -> None:
-    interrupted = Outcome(Kind.INTERRUPTED)
+@given(st.integers(1, 10_000), st.integers(0, PROVEN_AFTER + 2))
+def test_an_interrupted_attempt_is_repeated_at_once_until_it_is_proven_that_it_ends_the_process(
+    times: int, alone: int
+) -> None:
+    decision = decide(tries(interrupted=times, alone=alone), Outcome(Kind.INTERRUPTED), RETRY, NOW, 1.0)
 
-    assert decide(tries(interrupted=1), interrupted, RETRY, NOW, 1.0) == RetryAt(NOW, counted=False)
-    assert isinstance(decide(tries(interrupted=MOST_INTERRUPTIONS), interrupted, RETRY, NOW, 1.0), DeadLetter)
+    if alone < PROVEN_AFTER:
+        assert decision == RetryAt(NOW, counted=False), "what was in flight beside others is never given up for it"
+    else:
+        assert isinstance(decision, DeadLetter)
+        assert f"{alone} times with nothing else under way" in decision.why
+
+
+@given(st.lists(st.integers(0, 20), max_size=5))
+def test_only_a_suspect_that_ran_alone_is_told_on(in_flight: list[int]) -> None:
+    told = told_by(in_flight)
+
+    assert (told is Told.SUSPECT) == (len(in_flight) == 1 and in_flight[0] >= SUSPECTED_AFTER)
+    assert (told is Told.NOTHING) == (not in_flight)
 
 
 @pytest.mark.parametrize("bad", [{"attempts": 0}, {"first": -1.0}, {"longest": -0.1}, {"age": 0.0}])

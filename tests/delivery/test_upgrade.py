@@ -16,7 +16,7 @@ from landbridge.storage.dialect import SQLITE
 from tests.support.storage import open_database
 
 OLD = Migration(1, (*delivery.TABLES, *subscriptions.TABLES, *create(Entity(OBJECTS[0]), SQLITE)))
-NEW = Migration(2, delivery.CLAIMS)
+NEW = Migration(2, (*delivery.CLAIMS, *delivery.SUSPECTS))
 ROWS = (
     # id, key, state, is_head, lease_until, attempt, failures
     (1, "a", "in_flight", 1, 60.0, 3, 2),

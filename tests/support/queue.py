@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from landbridge.delivery import Delivery, Done, Draft, Failure, LeaseLost, Parked, Queue, RetryAt, Settled
+from landbridge.delivery.policy import SUSPECTED_AFTER
 from landbridge.storage import Database, Unit
 
 SUB = "shop/order_to_erp"
@@ -124,6 +125,49 @@ class QueueContract:
         assert (fresh.uuid, fresh.attempt, fresh.interrupted) == ("u1", 2, 1)
         await bench.settle(fresh, Done())
         assert await bench.take(now=200.0) == []
+
+    async def test_what_was_interrupted_several_times_is_taken_alone_and_only_then_suspected_more(
+        self, bench: Bench
+    ) -> None:
+        await bench.put(draft("u1", "a"), draft("u2", "b"))
+
+        async def crash() -> None:
+            await bench.do(lambda tx: bench.queue.expire(tx, 10.0**12))
+
+        async def take_suspect() -> list[Delivery]:
+            found: list[Delivery] = await bench.do(lambda tx: bench.queue.claim_suspect(tx, SUB, 1.0, 60.0))
+            return found
+
+        for _ in range(SUSPECTED_AFTER):
+            assert await take_suspect() == []
+            assert uuids(await bench.take()) == ["u1", "u2"]
+            await crash()
+        assert await bench.take() == [], "a suspect is not taken with others"
+        assert bench.db.read_now(bench.queue.suspects) == [(SUB, True), (SUB, True)]
+        assert bench.db.read_now(lambda reader: bench.queue.next_due(reader, SUB)) is None
+        (first,) = await take_suspect()
+        assert await take_suspect() == [], "something is in flight"
+        await crash()
+        (other,) = await take_suspect()
+        assert [(one.uuid, one.interrupted, one.alone) for one in (first, other)] == [("u1", 3, 0), ("u2", 3, 0)]
+        await crash()
+        (again,) = await take_suspect()
+        assert (again.uuid, again.interrupted, again.alone) == ("u1", 4, 1), "the least suspected first"
+
+        await bench.put(draft("u3", "c"))
+        assert uuids(await bench.take()) == ["u3"]
+        await crash()  # others were in flight: the process ends without suspects too
+        (beside,) = await bench.take()
+        await bench.settle(beside, Done())
+        (last,) = await take_suspect()
+        assert (last.uuid, last.interrupted, last.alone) == ("u1", 5, 0)
+
+        await bench.settle(last, RetryAt(at(5.0)), FAILURE)  # it has ended, and the process has not
+        (innocent,) = await bench.take(now=5.0)
+        assert (innocent.uuid, innocent.interrupted, innocent.alone) == ("u1", 0, 0)
+        await bench.settle(innocent, Done())
+        (other,) = await take_suspect()
+        assert (other.uuid, other.interrupted, other.alone) == ("u2", 4, 0)
 
     async def test_a_settle_cannot_be_done_twice(self, bench: Bench) -> None:
         await bench.put(draft("u1", "a"), draft("u2", "a"))

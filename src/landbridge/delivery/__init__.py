@@ -11,14 +11,15 @@ from landbridge.delivery.queue import Queue, SqlQueue
 from landbridge.delivery.reader import Reader, Reading
 
 TABLES = (*queue.TABLES, *deadletters.TABLES)
-CLAIMS = queue.CLAIMS
-"""What a later release adds."""
+CLAIMS, SUSPECTS = queue.CLAIMS, queue.SUSPECTS
+"""What later releases add."""
 
 __all__ = [
     "CLAIMS",
     "OBJECTS",
     "POINTS",
     "PREFIX",
+    "SUSPECTS",
     "TABLES",
     "DeadLetter",
     "Decision",

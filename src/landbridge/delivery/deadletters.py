@@ -48,8 +48,8 @@ KEEP_GOOD = """
     ON CONFLICT (subscription) DO UPDATE SET uuid = ?2, key = ?3, at = ?4, body = ?5
 """
 REVIVE = """
-    UPDATE lb_delivery SET state = 'due', due_at = ?1, first_at = ?1, failures = 0, interrupted = 0, replays = replays + 1,
-        body = ?2 WHERE id = ?3 AND state = 'held'
+    UPDATE lb_delivery SET state = 'due', due_at = ?1, first_at = ?1, failures = 0, interrupted = 0, alone = 0,
+        replays = replays + 1, body = ?2 WHERE id = ?3 AND state = 'held'
 """  # a held one goes on where it stands
 HEAD = f"SELECT id, {UNCLAIMED} FROM lb_delivery WHERE subscription = ? AND key = ? AND is_head = 1"
 DEMOTE = "UPDATE lb_delivery SET is_head = 0 WHERE id = ?"

@@ -15,6 +15,11 @@ next, so that a batch of deliveries costs one commit. It is handed over at the f
 it runs, so it shares its commit with whatever else is being written. What a handler wants written to the org is the
 exception: it commits with its own settle in a unit of its own, because it can fail alone.
 
+Who runs alone. All that is in flight at a crash is interrupted, the one that caused it and the innocent. What was interrupted
+several times in a row runs with nothing beside it (`policy.SUSPECTED_AFTER`): nothing else is claimed until it has ended, so
+that a process which ends then, again and again, tells on it, and on it alone. The least suspected goes first, so the innocent
+clear themselves before one is accused twice; a process that ends while others run clears them all.
+
 What a crash leaves (`kill -9`, power cut), by the crash points named in POINTS:
     read, enqueue       neither the deliveries nor the watermark moved: the events are read again
     enqueued            deliveries wait; the watermark is behind them
@@ -107,8 +112,10 @@ class _Booking:
     settled: list[Settled] | None = None
     wanted: dict[str, int] = field(default_factory=dict)
     news: dict[str, int] = field(default_factory=dict)
+    alone: bool = False
     claimed: list[Delivery] = field(default_factory=list)
     due: dict[str, float | None] = field(default_factory=dict)
+    suspects: list[tuple[str, bool]] = field(default_factory=list)
 
 
 class Engine:
@@ -144,6 +151,8 @@ class Engine:
         self._given_back: list[Delivery] = []
         self._booking: _Booking | None = None
         self._pausing = False
+        self._suspects: list[tuple[str, bool]] = []
+        self._alone = False
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -185,12 +194,18 @@ class Engine:
         """Whether nothing is under way and nothing is due now."""
         now = self._clock.epoch()
         nothing_due = all(due is None or due > now for due in self._due.values())
-        return nothing_due and not (self._busy or self._ready or self._finished or self._booking)
+        at_rest = not (self._busy or self._ready or self._finished or self._booking)
+        return nothing_due and at_rest and self._suspect is None
 
     async def start(self) -> None:
         """Make due what a dead process left in flight, then begin."""
-        # The folder has one owner: whatever is in flight at our start belongs to a process that is gone.
-        await self._db.write(lambda tx: self._queue.expire(tx, float("inf")), Unit("delivery-start"))
+
+        def begin(tx: Tx) -> list[tuple[str, bool]]:
+            # The folder has one owner: whatever is in flight at our start belongs to a process that is gone.
+            self._queue.expire(tx, float("inf"))
+            return self._queue.suspects(tx)
+
+        self._suspects = await self._db.write(begin, Unit("delivery-start"))
         self._stopping = False
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._worker()) for _ in range(self._workers)]
@@ -237,6 +252,7 @@ class Engine:
         if booking.settled is None:
             booking.settled, self._finished = self._finished, []
             booking.wanted = self._wanted(tx.now.timestamp())
+            booking.alone = bool(booking.wanted) and self._suspect is not None
             names = {one.delivery.subscription for one in booking.settled}.union(booking.wanted)
             booking.news = {name: self._news.get(name, 0) for name in names}
         self._settle_all(tx, booking.settled)
@@ -246,7 +262,10 @@ class Engine:
         booking.claimed, booking.due = [], {}
         for name in booking.news:
             n = booking.wanted.get(name, 0)
-            if n:
+            if n and booking.alone:
+                lease = self._subscriptions[name].timeout + LEASE_MARGIN
+                booking.claimed = self._queue.claim_suspect(tx, name, now, lease)
+            elif n:
                 lease = self._subscriptions[name].timeout + LEASE_MARGIN
                 found = self._queue.claim(tx, name, now, n, lease)
                 booking.claimed += found
@@ -254,10 +273,13 @@ class Engine:
                     booking.due[name] = 0.0  # there may be more
                     continue
             booking.due[name] = self._queue.next_due(tx, name)
+        if self._suspects:
+            booking.suspects = self._queue.suspects(tx)
 
     def _booked(self, booking: _Booking, _: None, error: BaseException | None) -> None:
         settled = booking.settled or []
         self._booking = None
+        self._suspects = booking.suspects if error is None else self._suspects
         if error is not None:
             self._finished = settled + self._finished
             log.error("the bookkeeping of deliveries was refused; trying again in %g s", PAUSE, exc_info=error)
@@ -273,19 +295,33 @@ class Engine:
                 self._point("parked", names=booking.news)
         if booking.claimed:
             self._point("claimed", names=booking.news)
+            self._alone = booking.alone
             self._ready.extend(booking.claimed)
             self._call_workers(1)  # handlers that wait for nothing are done by one worker in one turn
+        elif booking.alone:
+            # Something is still in flight that no worker has: not to be asked about in a circle.
+            self._pausing = True
+            self._set_timer(PAUSE)
         self._look()
 
     @property
     def _free(self) -> int:
         return self._workers - len(self._busy) - len(self._ready)
 
+    @property
+    def _suspect(self) -> str | None:
+        """The subscription of a delivery that waits to be run alone."""
+        return next((name for name, is_head in self._suspects if is_head and name in self._due), None)
+
     def _wanted(self, now: float) -> dict[str, int]:
         """How many to claim of which subscription: free workers, shared by those with something due."""
         free = self._free
-        if free <= 0 or self._stopping:
+        if free <= 0 or self._stopping or self._alone:
             return {}
+        suspect = self._suspect
+        if suspect is not None:
+            # Nothing else is claimed, and this one when the last attempt under way has ended.
+            return {suspect: 1} if free == self._workers else {}
         due = [name for name, at in self._due.items() if at is not None and at <= now]
         if not due:
             return {}
@@ -312,7 +348,7 @@ class Engine:
             self._timer.cancel()
             self._timer = None
         moments = [at for at in self._due.values() if at is not None]
-        if wait is None and moments and self._free > 0:
+        if wait is None and moments and self._free > 0 and not self._alone and self._suspect is None:
             # An org's day at most: a timer of weeks overflows some loops, and waking once a day costs nothing.
             wait = min(max(0.0, min(moments) - self._clock.epoch()), 86_400.0)
         if wait is not None and not self._stopping:
@@ -342,6 +378,7 @@ class Engine:
                     await self._attempt(self._ready.popleft())
             finally:
                 self._busy.discard(task)
+            self._alone = self._alone and bool(self._busy)
             waiting: asyncio.Future[None] = loop.create_future()
             self._idle.append(waiting)
             self._look()
@@ -374,7 +411,7 @@ class Engine:
     async def _run(self, subscription: Subscription, delivery: Delivery, work: Work) -> Outcome:
         """One attempt, as a value."""
         if delivery.interrupted:
-            tries = Tries(_moment(delivery.first_at), delivery.failures, delivery.interrupted)
+            tries = Tries(_moment(delivery.first_at), delivery.failures, delivery.interrupted, delivery.alone)
             interrupted = Outcome(Kind.INTERRUPTED, reason="the process ended during the attempt")
             if isinstance(decide(tries, interrupted, subscription.retry, self._clock.now(), 0.0), DeadLetter):
                 return interrupted
@@ -440,7 +477,7 @@ class Engine:
         self, subscription: Subscription, delivery: Delivery, work: Work, outcome: Outcome, started: float
     ) -> Settled:
         now = self._clock.now()
-        tries = Tries(_moment(delivery.first_at), delivery.failures, delivery.interrupted)
+        tries = Tries(_moment(delivery.first_at), delivery.failures, delivery.interrupted, delivery.alone)
         decision = decide(tries, outcome, subscription.retry, now, self._chance.fraction())
         assert not isinstance(decision, Done)
         failure = Failure(

@@ -30,7 +30,7 @@ class Delivery(NamedTuple):
     """
     A claimed delivery. `attempt` numbers this try, from 1, and is what settling it must name: a later claim makes an
     earlier one's settle void. `first_at`: when it was enqueued, seconds since the epoch. `replays`: how often a person has
-    sent it again from the dead letters.
+    sent it again from the dead letters. `interrupted` and `alone`: see `policy.Tries`.
     """
 
     id: int
@@ -42,6 +42,7 @@ class Delivery(NamedTuple):
     attempt: int
     failures: int
     interrupted: int
+    alone: int
     replays: int
     first_at: float
     body: bytes

@@ -9,6 +9,7 @@ which is which; reference page: docs/reference/retries.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -76,11 +77,15 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What came before: `failures` counted so far without this one, `interrupted` attempts the process did not survive."""
+    """
+    What came before: `failures` counted so far without this one; `interrupted` attempts in a row that the process did not
+    survive, and during how many of them nothing `alone` but this delivery was in flight, because it was suspected.
+    """
 
     first_at: datetime
     failures: int
     interrupted: int = 0
+    alone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +125,11 @@ class Pace(StrEnum):
 SOON_FIRST, SOON_LONGEST = 0.25, 2.0
 LATE_FIRST, LATE_LONGEST = 60.0, 3600.0
 """Daily and hourly allocations come back bit by bit: a minute at least, an hour at most."""
-MOST_INTERRUPTIONS = 100
+SUSPECTED_AFTER, PROVEN_AFTER = 3, 3
 """
-An event that was being handled each of so many times the process died is itself the likely cause. Not fewer: all that is in
-flight at a crash is interrupted, and a server that is killed again and again for another reason must not give up on them.
+All that is in flight when a process dies is interrupted, and most of it is innocent. What was interrupted so often in a row is
+suspected and runs alone from then on; what the process did not survive so often while it ran alone is itself the cause, unless
+the process has ended while others ran in between.
 """
 
 STATUS_PACE = {408: Pace.USUAL, 425: Pace.USUAL, 429: Pace.USUAL}
@@ -159,8 +165,10 @@ def decide(tries: Tries, outcome: Outcome, retry: Retry, now: datetime, jitter: 
     if kind is Kind.GIVE_UP:
         return DeadLetter(outcome.reason or "the flow gave up")
     if kind is Kind.INTERRUPTED:
-        if tries.interrupted >= MOST_INTERRUPTIONS:
-            return DeadLetter(f"the process ended during each of {tries.interrupted} attempts")
+        if tries.alone >= PROVEN_AFTER:
+            return DeadLetter(
+                f"the process ended during each of {tries.interrupted} attempts, {tries.alone} times with nothing else under way"
+            )
         return RetryAt(now, counted=False)
     pace = pace_of(outcome)
     if pace is Pace.NEVER:
@@ -172,6 +180,21 @@ def decide(tries: Tries, outcome: Outcome, retry: Retry, now: datetime, jitter: 
     if (now - tries.first_at).total_seconds() + wait > retry.age:
         return DeadLetter(f"not done within {retry.age:g} s")
     return RetryAt(now + timedelta(seconds=wait), counted, pace is Pace.NEW_LOGIN)
+
+
+class Told(StrEnum):
+    """What the end of a process tells about the suspects."""
+
+    NOTHING = "nothing"  # nothing was in flight: it may have been stopped
+    SUSPECT = "suspect"  # one ran alone
+    OTHERS = "others"  # the process ends without them too
+
+
+def told_by(in_flight: Sequence[int]) -> Told:
+    """`in_flight`: how often in a row each delivery that was in flight at the end had been interrupted before."""
+    if not in_flight:
+        return Told.NOTHING
+    return Told.SUSPECT if len(in_flight) == 1 and in_flight[0] >= SUSPECTED_AFTER else Told.OTHERS
 
 
 def pace_of(outcome: Outcome) -> Pace:

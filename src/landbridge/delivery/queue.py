@@ -27,7 +27,7 @@ import msgspec
 
 from landbridge.delivery.model import Delivery, Draft, Failure, LeaseLost, Parked, Settled
 from landbridge.delivery.objects import NAME
-from landbridge.delivery.policy import Done, RetryAt
+from landbridge.delivery.policy import SUSPECTED_AFTER, Done, RetryAt, Told, told_by
 from landbridge.storage import Reader, Tx
 
 MOST_ATTEMPTS, MOST_DETAIL = 50, 2000
@@ -59,6 +59,11 @@ CLAIMS = (
     "CREATE INDEX lb_delivery_due ON lb_delivery (subscription, due_at) WHERE is_head = 1 AND state = 'due'",
 )
 """Claims used to stand in `lb_delivery` (`in_flight`, `lease_until`), which was written twice more for each delivery so."""
+SUSPECTS = (
+    "ALTER TABLE lb_delivery ADD COLUMN alone INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX lb_delivery_suspect ON lb_delivery (id) WHERE interrupted >= 3",
+)
+"""What runs alone; the index can be used as long as it says the same as `policy.SUSPECTED_AFTER`."""
 
 ENQUEUE = """
     INSERT INTO lb_delivery (id, subscription, key, uuid, replay_id, correlation, body, state, is_head, due_at, first_at)
@@ -68,12 +73,27 @@ ENQUEUE = """
 UNCLAIMED = "NOT EXISTS (SELECT 1 FROM lb_claim WHERE delivery = id)"
 # The claimed ones among the heads are stepped over: no more than attempts run at once.
 READY = f"""
-    SELECT id, subscription, key, uuid, replay_id, correlation, attempt + 1, failures, interrupted, replays, first_at, body
-    FROM lb_delivery WHERE subscription = ? AND state = 'due' AND is_head = 1 AND due_at <= ? AND {UNCLAIMED}
+    SELECT id, subscription, key, uuid, replay_id, correlation, attempt + 1, failures, interrupted, alone, replays, first_at,
+        body
+    FROM lb_delivery
+    WHERE subscription = ? AND state = 'due' AND is_head = 1 AND due_at <= ? AND interrupted < {SUSPECTED_AFTER} AND {UNCLAIMED}
     ORDER BY due_at LIMIT ?
 """  # the lanes whose turn it is, longest due first
+SUSPECT = f"""
+    SELECT id, subscription, key, uuid, replay_id, correlation, attempt + 1, failures, interrupted, alone, replays, first_at,
+        body
+    FROM lb_delivery INDEXED BY lb_delivery_suspect
+    WHERE interrupted >= {SUSPECTED_AFTER} AND state = 'due' AND is_head = 1 AND subscription = ?
+        AND NOT EXISTS (SELECT 1 FROM lb_claim)
+    ORDER BY alone, id LIMIT 1
+"""  # one that has to run alone, when nothing is in flight: the least suspected first, for the innocent clear themselves
+ALL_SUSPECTS = f"""
+    SELECT subscription, is_head FROM lb_delivery INDEXED BY lb_delivery_suspect
+    WHERE interrupted >= {SUSPECTED_AFTER} AND state = 'due' AND {UNCLAIMED} ORDER BY id
+"""
 NEXT_DUE = f"""
-    SELECT due_at FROM lb_delivery WHERE subscription = ? AND state = 'due' AND is_head = 1 AND {UNCLAIMED}
+    SELECT due_at FROM lb_delivery
+    WHERE subscription = ? AND state = 'due' AND is_head = 1 AND interrupted < {SUSPECTED_AFTER} AND {UNCLAIMED}
     ORDER BY due_at LIMIT 1
 """  # when the next claim finds something
 NEWEST = f"""
@@ -94,11 +114,17 @@ PROMOTE = """
     UPDATE lb_delivery SET is_head = 1
     WHERE id = (SELECT id FROM lb_delivery WHERE subscription = ? AND key = ? ORDER BY id LIMIT 1)
 """  # the oldest open one of a lane becomes its head
-RETRY = "UPDATE lb_delivery SET due_at = ?, failures = failures + ?, attempt = ? WHERE id = ?"
+RETRY = """
+    UPDATE lb_delivery SET due_at = ?, failures = failures + ?, attempt = ?, interrupted = 0, alone = 0 WHERE id = ?
+"""  # an attempt that has ended has not ended the process
 HOLD = "UPDATE lb_delivery SET state = 'held', attempt = ? WHERE id = ?"
 RELEASE = "UPDATE lb_delivery SET attempt = ? WHERE id = ?"
+CLAIMED = "SELECT interrupted FROM lb_claim JOIN lb_delivery ON id = delivery"
+ACQUIT = f"""
+    UPDATE lb_delivery INDEXED BY lb_delivery_suspect SET alone = 0 WHERE interrupted >= {SUSPECTED_AFTER} AND alone > 0
+"""
 EXPIRE = """
-    UPDATE lb_delivery SET attempt = attempt + 1, interrupted = interrupted + 1
+    UPDATE lb_delivery SET attempt = attempt + 1, interrupted = interrupted + 1, alone = alone + ?
     WHERE id IN (SELECT delivery FROM lb_claim WHERE lease_until <= ?)
 """  # attempts whose process is gone
 FORGET_EXPIRED = "DELETE FROM lb_claim WHERE lease_until <= ?"
@@ -126,7 +152,7 @@ RESOLVE = f"""UPDATE "{NAME}" SET "Status__c" = 'Resolved', "SystemModstamp" = ?
 DELIVERED = "INSERT INTO lb_delivered (subscription, uuid, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 FORGET_DELIVERED = "DELETE FROM lb_delivered WHERE at < ?"
 WAITING = "SELECT state, count(*) FROM lb_delivery WHERE subscription = ? GROUP BY state"
-IN_FLIGHT = "SELECT count(*) FROM lb_claim JOIN lb_delivery ON id = delivery WHERE subscription = ?"
+IN_FLIGHT = "SELECT count(*) FROM lb_claim CROSS JOIN lb_delivery ON id = delivery WHERE subscription = ?"
 # The + keeps SQLite on the ids: by the index of lanes it would sort all that wait.
 OLDEST = "SELECT id, replay_id FROM lb_delivery WHERE id >= ? AND +subscription = ? ORDER BY id LIMIT 1"
 
@@ -145,7 +171,18 @@ class Queue(Protocol):
         ...
 
     def claim(self, tx: Tx, subscription: str, now: float, n: int, lease: float) -> list[Delivery]:
-        """Take up to `n` due heads for `lease` seconds. Call it last in its unit: what it took must not be taken back."""
+        """
+        Take up to `n` due heads for `lease` seconds, none of them suspected (`policy.SUSPECTED_AFTER`). Call it last in its
+        unit: what it took must not be taken back.
+        """
+        ...
+
+    def claim_suspect(self, tx: Tx, subscription: str, now: float, lease: float) -> list[Delivery]:
+        """Take one head that is suspected, if nothing at all is in flight. Call it last in its unit."""
+        ...
+
+    def suspects(self, reader: Reader) -> list[tuple[str, bool]]:
+        """(subscription, whether it is the head of its lane) of each delivery that has to run alone and does not run."""
         ...
 
     def settle(self, tx: Tx, settled: Settled) -> None:
@@ -210,10 +247,17 @@ class SqlQueue:
         return first  # a unit that is undone leaves a gap
 
     def claim(self, tx: Tx, subscription: str, now: float, n: int, lease: float) -> list[Delivery]:
-        rows = tx.all(READY, (subscription, now, n))
+        return self._take(tx, tx.all(READY, (subscription, now, n)), now + lease)
+
+    def claim_suspect(self, tx: Tx, subscription: str, now: float, lease: float) -> list[Delivery]:
+        return self._take(tx, tx.all(SUSPECT, (subscription,)), now + lease)
+
+    def suspects(self, reader: Reader) -> list[tuple[str, bool]]:
+        return [(row[0], bool(row[1])) for row in reader.all(ALL_SUSPECTS)]
+
+    def _take(self, tx: Tx, rows: list[Any], until: float) -> list[Delivery]:
         if rows:
             rows.sort()
-            until = now + lease
             tx.insert("lb_claim", ("delivery", "attempt", "lease_until"), [(row[0], row[6], until) for row in rows])
         return list(map(Delivery._make, rows))
 
@@ -306,7 +350,10 @@ class SqlQueue:
                 tx.run(RELEASE, (delivery.attempt, delivery.id))
 
     def expire(self, tx: Tx, now: float) -> int:
-        expired = tx.run(EXPIRE, (now,))
+        tells = told_by([row[0] for row in tx.all(CLAIMED)])
+        if tells is Told.OTHERS:
+            tx.run(ACQUIT)
+        expired = tx.run(EXPIRE, (int(tells is Told.SUSPECT), now))
         tx.run(FORGET_EXPIRED, (now,))
         return expired
 

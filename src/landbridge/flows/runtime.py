@@ -263,7 +263,7 @@ class Crossing:
         loaded, handler = self._handler(letter.subscription)
         delivery = Delivery(
             letter.delivery, letter.subscription, letter.key, letter.uuid, letter.replay_id, letter.correlation,
-            letter.attempts + 1, 0, 0, letter.replays, self._parts.clock.epoch(), letter.body,
+            letter.attempts + 1, 0, 0, 0, letter.replays, self._parts.clock.epoch(), letter.body,
         )  # fmt: skip
         org = DryOrg(self._parts, delivery)
         found: dict[str, Any] = {
