@@ -60,6 +60,21 @@ def make(prefix: str, number: int) -> RecordId:
     return RecordId(stem + _PAIRS[last] + checks + _CHECK[upper + _PAIRS_UPPER[last]])
 
 
+def make_all(prefix: str, first: int, end: int) -> list[RecordId]:
+    """The ids of the records from `first` up to `end`, that one not included: as `make` for each, in less time."""
+    made: list[RecordId] = []
+    while first < end:
+        rest, last = divmod(first, 3844)
+        stem, checks, upper = _stem(prefix, rest)
+        stop = min(3844, last + end - first)
+        made += [
+            RecordId(stem + _PAIRS[number] + checks + _CHECK[upper + _PAIRS_UPPER[number]])
+            for number in range(last, stop)
+        ]
+        first += stop - last
+    return made
+
+
 def normalize(text: str) -> RecordId | None:
     """
     The 18-character form of a 15- or 18-character id; None when it is not an id at all.

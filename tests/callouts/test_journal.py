@@ -72,6 +72,17 @@ def test_the_journal_is_an_object_like_any_other_but_read_only(home: Path) -> No
     assert len(definition) == 1
 
 
+async def test_ids_for_many_rows_go_on_where_single_ones_were(org: Org) -> None:
+    numbers = org.server.numbers
+
+    def work(tx: Tx) -> list[str]:
+        return [numbers.id(tx, "aLC"), *numbers.ids(tx, "aLC", 2500), numbers.id(tx, "aLC"), *numbers.ids(tx, "aLC", 0)]
+
+    found = await org.server.db.write(work, Unit("test"))
+    assert len(set(found)) == len(found) == 2502
+    assert found == sorted(found)
+
+
 async def test_a_settle_unit_takes_its_callouts_with_it(org: Org) -> None:
     async with outside() as erp:
         run = org.callouts.run()

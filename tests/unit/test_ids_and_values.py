@@ -39,6 +39,15 @@ def test_ids_sort_in_the_order_they_are_given_out(number: int) -> None:
     assert ids.make("001", number) < ids.make("001", number + 1)
 
 
+@given(st.integers(0, 62**9 - 20_000), st.integers(0, 9000))
+def test_many_ids_at_once_are_those_made_one_by_one(first: int, count: int) -> None:
+    many = ids.make_all("001", first, first + count)
+
+    assert len(many) == count
+    for place in {0, 1, count // 2, 3843 - first % 3844, 3844 - first % 3844, count - 1} & set(range(count)):
+        assert many[place] == ids.make("001", first + place)
+
+
 @given(st.text(max_size=20))
 def test_what_is_no_id_is_none(text: str) -> None:
     found = ids.normalize(text)

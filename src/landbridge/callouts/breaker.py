@@ -24,6 +24,9 @@ class State(StrEnum):
     HALF_OPEN = "half_open"
 
 
+_CLOSED = State.CLOSED
+
+
 class BreakerPolicy(msgspec.Struct, frozen=True):
     """
     When a breaker opens and closes. Durations in seconds. `failures` 0: it never opens.
@@ -93,21 +96,22 @@ def ended(breaker: Breaker, policy: BreakerPolicy, now: float, epoch: int, *, fa
     """How a call ended that was let out in `epoch`."""
     if epoch != breaker.epoch:
         return breaker
-    if breaker.state is State.HALF_OPEN:
+    if breaker.state is _CLOSED:
+        if policy.failures <= 0:
+            return breaker
+        counts = _counted(breaker.counts, policy, now, failed=failed)
         if failed:
-            return _opened(breaker, policy, now)
-        if breaker.good + 1 >= policy.successes:
-            return Breaker(epoch=breaker.epoch + 1)
-        return msgspec.structs.replace(breaker, out=max(0, breaker.out - 1), good=breaker.good + 1)
-    if breaker.state is State.OPEN or policy.failures <= 0:
+            bad = sum(count[2] for count in counts)
+            if bad >= policy.failures and bad >= policy.rate * sum(count[1] + count[2] for count in counts):
+                return _opened(breaker, policy, now)
+        return Breaker(_CLOSED, counts, 0.0, 0, 0, epoch)
+    if breaker.state is State.OPEN:
         return breaker
-    counts = _counted(breaker.counts, policy, now, failed=failed)
-    if not failed:
-        return Breaker(State.CLOSED, counts, epoch=epoch)
-    bad = sum(count[2] for count in counts)
-    if bad >= policy.failures and bad >= policy.rate * sum(count[1] + count[2] for count in counts):
+    if failed:
         return _opened(breaker, policy, now)
-    return Breaker(counts=counts, epoch=breaker.epoch)
+    if breaker.good + 1 >= policy.successes:
+        return Breaker(epoch=breaker.epoch + 1)
+    return msgspec.structs.replace(breaker, out=max(0, breaker.out - 1), good=breaker.good + 1)
 
 
 def _slice(policy: BreakerPolicy, now: float) -> int:

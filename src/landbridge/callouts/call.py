@@ -32,6 +32,7 @@ MOST_RETRY_AFTER = 30 * 86400.0
 """What a target can ask for: a slip of its keyboard is no reason to wait for a century."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _POINT = "callout.send"
+_ANSWERED, _YES, _CLOSED = Kind.ANSWERED, Sent.YES, State.CLOSED  # looking into an enumeration costs more than a name
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -78,14 +79,14 @@ class Call:
             headers.append(("Idempotency-Key", key))
             shown = f"{shown}Idempotency-Key: {mask.body(key) if '?' in key else key}\n"
         answer: Answer | None = None
-        kind, sent, error = Kind.ANSWERED, Sent.YES, ""
+        kind, sent, error = _ANSWERED, _YES, ""
         retry_after: float | None = None
         epoch: int | None = None
         self.old_token = self.follow = None
         try:
             self._check_run()
             self._check_credential()
-            epoch = live.breaker.epoch if live.breaker.state is State.CLOSED else self._ask_breaker()
+            epoch = live.breaker.epoch if live.breaker.state is _CLOSED else self._ask_breaker()
             if live.gate.free_run:
                 answer = await self._wire(headers, started)
             else:
@@ -152,11 +153,14 @@ class Call:
             self._live.breaker = breakers.abandoned(self._live.breaker, epoch)
 
     def _tell_breaker(self, epoch: int, kind: Kind, status: int) -> None:
-        if kind is Kind.BUSY or kind is Kind.REFUSED:
+        if kind is _ANSWERED:
+            failed = status >= 500
+        elif kind is Kind.BUSY or kind is Kind.REFUSED:
             self._release(epoch)
             return
+        else:
+            failed = kind is not Kind.TOO_LARGE or status >= 500
         live = self._live
-        failed = status >= 500 or (kind is not Kind.ANSWERED and kind is not Kind.TOO_LARGE)
         before = live.breaker
         now = self._parts.clock.epoch()
         after = live.breaker = breakers.ended(before, live.credential.breaker, now, epoch, failed=failed)

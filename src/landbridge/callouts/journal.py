@@ -83,6 +83,8 @@ OLDEST = f'SELECT rowid, StoredSize__c FROM "{OBJECT}" ORDER BY SystemModstamp, 
 DROP = f'DELETE FROM "{OBJECT}" WHERE rowid = ?'
 KEPT = f'SELECT coalesce(sum(StoredSize__c), 0) FROM "{OBJECT}"'
 
+_MILLISECONDS = [f"{number:03d}+0000" for number in range(1000)]
+
 Value = str | int | float | None
 
 
@@ -141,13 +143,15 @@ class Journal:
         if not fresh:
             return
         rows = []
-        new_id, wire = self._numbers.id, self._wire
-        for entry in fresh:
-            stamp = wire(entry.at)
-            rows.append((new_id(tx, PREFIX), stamp, stamp, *entry.values))
+        for id_, entry in zip(self._numbers.ids(tx, PREFIX, len(fresh)), fresh, strict=True):
+            stamp = self._wire(entry.at)
+            rows.append((id_, stamp, stamp, *entry.values))
             entry.written = True
         tx.on_rollback(partial(_unwrite, fresh))
-        tx.insert(OBJECT, COLUMNS, rows)
+        if len(rows) == 1:  # a settle's: nearly all of them
+            tx.run(INSERT, rows[0])
+        else:
+            tx.insert(OBJECT, COLUMNS, rows)
         tx.after_commit(partial(self._keep, fresh))
 
     def _keep(self, entries: Iterable[Entry]) -> None:
@@ -199,7 +203,7 @@ class Journal:
         second = int(at)
         if self._second[0] != second:
             self._second = (second, format_datetime(datetime.fromtimestamp(second, UTC))[:20])
-        return f"{self._second[1]}{int((at - second) * 1000):03d}+0000"
+        return self._second[1] + _MILLISECONDS[int((at - second) * 1000)]
 
     # --- trimming ----------------------------------------------------------------------------------------------
 

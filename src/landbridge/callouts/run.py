@@ -39,19 +39,19 @@ class Run:
     )  # fmt: skip
 
     def __init__(
-        self, callouts: Callouts, journal: Journal, *, flow: str, subscription: str, attempt: int, correlation_id: str,
+        self, callouts: Callouts, journal: Journal, flow: str, subscription: str, attempt: int, correlation_id: str,
         trace_id: str, uncommitted: Callable[[], bool], limited: bool,
     ) -> None:  # fmt: skip
         self._callouts = callouts
         self._journal = journal
         self._entries: list[Entry] = []
-        self.flow = flow
-        self.subscription = subscription
+        self.flow = self.shown_flow = flow
+        self.subscription = self.shown_subscription = subscription
         self.attempt = attempt
-        self.correlation_id = correlation_id
-        self.shown_flow = flow[:255]
-        self.shown_subscription = subscription[:255]
-        self.shown_correlation_id = correlation_id[:255]
+        self.correlation_id = self.shown_correlation_id = correlation_id
+        if len(flow) > 255 or len(subscription) > 255 or len(correlation_id) > 255:
+            self.shown_flow, self.shown_subscription = flow[:255], subscription[:255]
+            self.shown_correlation_id = correlation_id[:255]
         self.trace_id = trace_id
         self.uncommitted = uncommitted
         self.limited = limited

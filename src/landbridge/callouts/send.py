@@ -82,11 +82,8 @@ class Callouts:
             trace_id = correlation_id.replace("-", "")
         else:
             trace_id = _trace_id(correlation_id)
-        return Run(
-            self, self.journal, flow=flow, subscription=subscription, attempt=attempt, correlation_id=correlation_id,
-            trace_id=trace_id, uncommitted=uncommitted,
-            limited=self._limits if limits is None else limits,
-        )  # fmt: skip
+        limited = self._limits if limits is None else limits
+        return Run(self, self.journal, flow, subscription, attempt, correlation_id, trace_id, uncommitted, limited)
 
     def need(self, name: str) -> Credential:
         """The credential of that name. Raises UnknownCredential, InvalidCredential."""

@@ -48,6 +48,18 @@ class Numbers:
         counter.next = number + 1
         return ids.make(prefix, number)
 
+    def ids(self, tx: Tx, prefix: str, count: int) -> list[RecordId]:
+        """So many new ids under a three-character key prefix, in order."""
+        counter = self._counters.get(prefix)
+        found: list[RecordId] = []
+        while len(found) < count:
+            if counter is None or counter.next > counter.last:
+                counter = self._reserve(tx, prefix)
+            first = counter.next
+            counter.next = min(counter.last + 1, first + count - len(found))
+            found += ids.make_all(prefix, first, counter.next)
+        return found
+
     def _reserve(self, tx: Tx, prefix: str) -> _Counter:
         row = tx.one(RESERVE, (f"id:{prefix}", BLOCK))
         assert row is not None
