@@ -46,6 +46,7 @@ class Client(asyncio.Protocol):
     def __init__(self, load: Load) -> None:
         self._load = load
         self._buffer = b""
+        self._missing = 0
         self._sent = 0.0
 
     def connection_made(self, transport: Any) -> None:
@@ -57,17 +58,22 @@ class Client(asyncio.Protocol):
         self._transport.write(self._load.request())
 
     def data_received(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
+        if self._missing:  # the rest of a body: bytes are counted, not put together
+            self._missing -= len(data)
+        else:
+            self._buffer += data
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = self._buffer[:end].lower()
+            place = head.find(b"content-length:")
+            self._length = int(head[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
+            self._good = head[9:10] == b"2"
+            self._missing = end + 4 + self._length - len(self._buffer)
+            self._buffer = b""
+        if self._missing:
             return
-        head = self._buffer[:end].lower()
-        place = head.find(b"content-length:")
-        length = int(head[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
-        if len(self._buffer) < end + 4 + length:
-            return
-        self._load.answered(time.perf_counter() - self._sent, length, self._buffer[9:10] == b"2")
-        self._buffer = b""
+        self._load.answered(time.perf_counter() - self._sent, self._length, self._good)
         if self._load.open:
             self._send()
         else:
