@@ -15,7 +15,7 @@ from landbridge.ids import RecordId
 from landbridge.schema import standard
 from landbridge.schema.catalog import Catalog
 from landbridge.soql import Front, emit
-from landbridge.soql.emit import Statement
+from landbridge.soql.statement import Statement
 
 CATALOG = Catalog(standard.load())
 ACCESS = Access(RecordId("005000000000001AAA"))

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from landbridge.soql.bound import Bound, Column, Group, Inverse
-from landbridge.soql.emit import Statement
 from landbridge.soql.moments import Asked
 from landbridge.soql.run import bound_params
+from landbridge.soql.statement import Statement
 from landbridge.storage import Reader
 from landbridge.storage.dialect import quote
 

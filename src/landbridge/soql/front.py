@@ -15,13 +15,15 @@ from landbridge.access import Access
 from landbridge.errors import NoSuchColumn, QueryError
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field
-from landbridge.soql.bind import bind, output
+from landbridge.soql.bind import bind
 from landbridge.soql.bound import BoundQuery, Node, Scope, Test
-from landbridge.soql.emit import Kin, Statement, emit
+from landbridge.soql.emit import emit
 from landbridge.soql.facts import facts
 from landbridge.soql.lex import unquote
+from landbridge.soql.names import output
 from landbridge.soql.parse import parse
 from landbridge.soql.preamble import located
+from landbridge.soql.statement import Kin, Statement
 from landbridge.soql.stored import likeness, stored
 from landbridge.soql.tree import Literal
 

@@ -17,9 +17,10 @@ import msgspec
 from landbridge.access import Access
 from landbridge.errors import InvalidQueryLocator, QueryTooComplicated, TooManyGroups
 from landbridge.schema.catalog import Catalog, Entity
-from landbridge.soql.emit import MOST_GROUPS, Kin, Statement, after, emit
+from landbridge.soql.emit import emit
 from landbridge.soql.front import Front
 from landbridge.soql.moments import Asked, ends
+from landbridge.soql.statement import MOST_GROUPS, Kin, Statement, after
 from landbridge.storage import Reader, StatementTooComplex, Value
 
 
