@@ -49,7 +49,7 @@ bench: $(VENV)/.bench ## ratios against floors and a peer, in one run (SECTIONS=
 soak: $(VENV)/.bench ## the long runs (PARTS="creates kills exactly-once waiting" for less)
 	@$(BIN)/python -m bench.soak $(PARTS)
 
-wheel: $(VENV)/.dev ## a wheel to publish, SOQL's front end compiled, into dist/ (wants a C compiler)
+wheel: $(VENV)/.dev ## a wheel to publish, its hot paths compiled, into dist/ (wants a C compiler)
 	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(BIN)/python -m build --no-isolation --outdir dist .
 
 stubs: $(VENV)/.dev ## write the Pub/Sub messages from eventbus.proto

@@ -1,4 +1,4 @@
-"""The wheel as it is published, with SOQL's front end compiled: built here from the source at hand, unpacked beside the floors."""
+"""The wheel as it is published, with its hot paths compiled: built here from the source at hand, unpacked beside the floors."""
 
 from __future__ import annotations
 

@@ -91,10 +91,12 @@ def compiled() -> dict[str, str]:
 
 
 @contextmanager
-def ours(folder: Path, *options: str, memory: bool = False, source: Path | None = None) -> Iterator[Running]:
-    """`landbridge serve`, durable unless `memory`; authentication and validation on, as always."""
+def ours(
+    folder: Path, *options: str, memory: bool = False, source: Path | None = None, site: Path | None = None
+) -> Iterator[Running]:
+    """`landbridge serve`, durable unless `memory`; authentication and validation on, as always. `site`: from an unpacked wheel."""
     ready = folder / "ready.json"
-    with spawned(folder, *options, memory=memory, source=source) as process:
+    with spawned(folder, *options, memory=memory, source=source, site=site) as process:
         while not ready.exists():
             if process.poll() is not None:
                 raise RuntimeError(process.stderr.read().decode() if process.stderr else "")
@@ -105,7 +107,7 @@ def ours(folder: Path, *options: str, memory: bool = False, source: Path | None 
 
 @contextmanager
 def spawned(
-    folder: Path, *options: object, memory: bool = False, source: Path | None = None
+    folder: Path, *options: object, memory: bool = False, source: Path | None = None, site: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The same, not yet answering; its ready file is `ready.json` of the folder."""
     ready = folder / "ready.json"
@@ -113,6 +115,7 @@ def spawned(
     more = ["--source", str(source)] if source is not None else []
     environment = {
         **compiled(),
+        **({} if site is None else {"PYTHONPATH": str(site)}),
         "LANDBRIDGE_HOME": str(folder / "home"),
         "LANDBRIDGE_DAILY_API_REQUESTS": "1000000000",
         "LANDBRIDGE_HOURLY_PUBLISHED_EVENTS": "1000000000",

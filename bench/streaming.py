@@ -3,7 +3,8 @@ The Streaming API against `faye`, the Bayeux server of Node that published clien
 
 Both hold the subscribers' long polls and take publishes over HTTP; one raw load client drives both (`bench/subscribers.py`),
 pinned to the other core, and both deliver messages of the same form and size. Ours checks the token and the fields of each event and writes it to its log; the org is in memory, as all
-of faye is. A figure beside it has the log durable.
+of faye is. Ours runs from a wheel as it is published, its hot paths compiled; figures beside it are a clone's, interpreted, and with
+the log durable.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import servers
+from bench import compiled, servers
 from bench.servers import ROOT, Running
 from bench.subscribers import STAMP, Job, Result
 from bench.table import SECONDS, Section, Table, rounds
@@ -137,14 +138,19 @@ def streams(table: Table, folder: Path) -> None:
     package = source(folder)
     os.environ["LANDBRIDGE_HOURLY_PUBLISHED_EVENTS"] = "1000000000"
 
+    wheel = compiled.site()
+
     def each(_: int) -> None:
         for case in CASES:
-            with _place(folder) as place, servers.ours(place, memory=True, source=package) as org:
-                _measure(table, "ours", case, org, our_job(org, *case))
+            for who, site in (("ours", wheel), ("ours, a clone", None)):
+                if who == "ours" and site is None:
+                    continue
+                with _place(folder) as place, servers.ours(place, memory=True, source=package, site=site) as org:
+                    _measure(table, who, case, org, our_job(org, *case))
             with faye() as peer:
                 _measure(table, "faye", case, peer, faye_job(peer, *case))
             if case[2] == 1:
-                with _place(folder) as place, servers.ours(place, source=package) as org:
+                with _place(folder) as place, servers.ours(place, source=package, site=wheel) as org:
                     _measure(table, "ours, durable", case, org, our_job(org, *case))
 
     rounds(each)
@@ -171,14 +177,14 @@ def _measure(table: Table, who: str, case: tuple[int, int, int], server: Running
 _GOALS = {(1, 1): ">= 1.0 (1.3)", (10, 1): ">= 1.0 (1.3)", (100, 1): ">= 1.3 (2)", (1, BATCH): "-",
           (20, BATCH): ">= 5 (8)", (100, BATCH): ">= 5 (8)"}  # fmt: skip
 _P50 = {1: "<= 0.15 (0.1)", 10: "-", 100: "<= 0.6 (0.4)"}
-_WHO = ("ours", "faye", "ours, durable")
+_WHO = ("ours", "faye", "ours, a clone", "ours, durable")
 
 SECTION = Section(
     "streaming", streams,
     tuple(
         figure
         for subscribers, _, events in CASES
-        for who in (_WHO if events == 1 else _WHO[:2])
+        for who in (_WHO if events == 1 else _WHO[:3])
         for label in (name(who, subscribers, events),)
         for figure in (
             (label, "deliveries/s"), (f"{label}: per CPU second", "deliveries"), *(((f"{label}: p50", "ms"), (f"{label}: p99", "ms")) if events == 1 else ()),
@@ -188,6 +194,11 @@ SECTION = Section(
         *(
             (f"deliveries: {name('ours / faye', subscribers, events)}", name("ours", subscribers, events),
              name("faye", subscribers, events), _GOALS[subscribers, events])
+            for subscribers, _, events in CASES
+        ),
+        *(
+            (f"deliveries: {name('a clone / faye', subscribers, events)}", name("ours, a clone", subscribers, events),
+             name("faye", subscribers, events), "-")
             for subscribers, _, events in CASES
         ),
         *(

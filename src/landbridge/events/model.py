@@ -72,6 +72,14 @@ class Draft(msgspec.Struct):
     payload: bytes | None = None
 
 
+class Enqueued(str):
+    """The id a publish answers with, and what it was about: `uuid`, `replay_id` (None until an immediate one is kept)."""
+
+    __slots__ = ("replay_id", "uuid")
+    uuid: str
+    replay_id: int | None
+
+
 EVENT, CHANGE = "/event/", "/data/"
 DEAD = "/dead/"
 """Our extension: the dead letters of one subscription, `/dead/<flow>/<handler>`."""

@@ -21,7 +21,7 @@ from landbridge.access import Access
 from landbridge.errors import InvalidEventInput, LimitExceeded, SalesforceError
 from landbridge.events.avro import AvroError
 from landbridge.events.log import SQLEventLog
-from landbridge.events.model import Draft
+from landbridge.events.model import Draft, Enqueued
 from landbridge.events.topics import Topic
 from landbridge.ids import RecordId, checksum
 from landbridge.schema.catalog import Entity
@@ -35,14 +35,6 @@ LARGEST = 1024 * 1024
 IMMEDIATELY = "PublishImmediately"
 _NO_RECORD = "xx0000000001"
 """What stands behind the key prefix in the id of a publish reply (recorded): no record has it."""
-
-
-class Enqueued(str):
-    """The id a publish answers with, and what it was about: `uuid`, `replay_id` (None until an immediate one is kept)."""
-
-    __slots__ = ("replay_id", "uuid")
-    uuid: str
-    replay_id: int | None
 
 
 class Allocation(Protocol):

@@ -21,9 +21,9 @@ import asyncio
 import logging
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -641,15 +641,8 @@ class SQLiteDatabase:
 
     # --- a transaction across awaits ---------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def transaction(self, unit: Unit) -> AsyncIterator[SQLiteTransaction]:
-        transaction = SQLiteTransaction(self, unit)
-        try:
-            yield transaction
-        except BaseException:
-            transaction.finish(commit=False)
-            raise
-        transaction.finish(commit=True)
+    def transaction(self, unit: Unit) -> SQLiteTransaction:
+        return SQLiteTransaction(self, unit)
 
     async def take_lease(self) -> None:
         """Wait until the writer is free and hold it: groups wait meanwhile."""
@@ -774,6 +767,12 @@ class SQLiteTransaction:
         self._tx: SQLiteTx | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._expired = False
+
+    async def __aenter__(self) -> SQLiteTransaction:
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.finish(commit=error is None)
 
     @property
     def holds_writer(self) -> bool:
