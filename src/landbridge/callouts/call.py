@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -170,28 +171,34 @@ class Call:
 
     # --- on the wire -------------------------------------------------------------------------------------------
 
-    async def _wire(self, headers: list[tuple[str, str]], now: float) -> Answer:
-        live, request, switchboard = self._live, self._request, self._parts.switchboard
-        if switchboard.armed(_POINT):
-            strike = self._strike("before")
-            if strike is not None:
-                staged = await self._suffer(strike, Sent.NO)
-                if staged is not None:
-                    return staged
-            now = self._parts.clock.monotonic()
+    def _wire(self, headers: list[tuple[str, str]], now: float) -> Awaitable[Answer]:
+        """The request itself, to be awaited. A switch that is thrown while it is under way counts from the next one."""
+        live, request = self._live, self._request
+        if live.is_plain and not self._parts.switchboard.armed(_POINT):
+            return live.transport.exchange(request.method, self.url, headers, request.body, self._left(now))
+        return self._with_care(headers)
+
+    async def _with_care(self, headers: list[tuple[str, str]]) -> Answer:
+        """As `_wire`, where a failure may be staged, a token needed or a key be part of the URL."""
+        live, request, clock = self._live, self._request, self._parts.clock
+        strike = self._strike("before")
+        if strike is not None:
+            staged = await self._suffer(strike, Sent.NO)
+            if staged is not None:
+                return staged
         if live.tokens is not None:
             self.old_token = live.tokens.kept()
             token = self.old_token if self.old_token is not None else await live.tokens.get(self._post_token)
             headers = [*headers, ("Authorization", f"Bearer {token}")]
-            now = self._parts.clock.monotonic()
         url = self.url
         if live.key:
             url += ("&" if "?" in url else "?") + live.key
-        answer = await live.transport.exchange(request.method, url, headers, request.body, self._left(now))
-        if switchboard.armed(_POINT):
-            strike = self._strike("after")
-            if strike is not None:
-                return await self._suffer(strike, Sent.MAYBE) or answer
+        answer = await live.transport.exchange(
+            request.method, url, headers, request.body, self._left(clock.monotonic())
+        )
+        strike = self._strike("after")
+        if strike is not None:
+            return await self._suffer(strike, Sent.MAYBE) or answer
         return answer
 
     def _left(self, now: float) -> float:
@@ -204,6 +211,8 @@ class Call:
         return left
 
     def _strike(self, when: str) -> Strike | None:
+        if not self._parts.switchboard.armed(_POINT):
+            return None
         request, run = self._request, self._run
         return self._parts.switchboard.strike(
             _POINT,

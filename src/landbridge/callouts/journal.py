@@ -30,7 +30,9 @@ PREFIX = "aLC"
 FLUSH = 0.2
 """Seconds an entry waits for its neighbours."""
 MOST_WAITING = 2000
-"""Entries in memory; at half of it they are written at once, at all of it senders wait."""
+"""Entries in memory at which senders wait."""
+FLUSH_AT = 1000
+"""Entries in memory that are written at once."""
 CHUNK = 500
 """Rows that one unit writes or trims: the loop and the writer are not held for long."""
 TRIM_EVERY = 60.0
@@ -120,7 +122,7 @@ class Journal:
     def add(self, entry: Entry) -> None:
         """Take an entry; it is written soon, unless its run writes it first."""
         self._waiting.append(entry)
-        if len(self._waiting) >= MOST_WAITING // 2:
+        if len(self._waiting) >= FLUSH_AT:
             self._flush_soon()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH, self._flush_soon)

@@ -50,6 +50,8 @@ class Live:
         self.tokens: Tokens | None = None
         if credential.auth in _TOKEN_AUTHS:
             self.tokens = Tokens(credential, secrets, clock, chance.uuid, self.hidden.add)
+        self.is_plain = self.tokens is None and not self.key
+        """Whether a request goes out as it is: no token to get, nothing to add to its URL."""
         self._clock = clock
         self._resolver = resolver
         self._transport: Transport | None = None

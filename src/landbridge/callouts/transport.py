@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from pyreqwest import exceptions as failures
 from pyreqwest.client import Client, ClientBuilder
@@ -70,7 +71,7 @@ class Transport:
         else:
             client = self._free or self._open()
         try:
-            builder = client.request(method, url).timeout(timedelta(seconds=seconds)).headers(headers)
+            builder = client.request(method, url).timeout(timedelta(0, seconds)).headers(headers)
             if body is not None:
                 builder.body_bytes(body)
             request = builder.build_streamed()
@@ -82,9 +83,12 @@ class Transport:
             # one more way through the client.
             response = await request.__aenter__()
             try:
-                answer = Answer(response.status, _headers(response), b"", _VERSIONS.get(response.version, ""))
-                length = response.get_header("content-length")  # gone where the client has unpacked the body
-                if length is not None and length.isdecimal() and int(length) <= self._most:
+                found = response.headers.dict_multi_value()
+                several = list in map(type, found.values())  # a header that came more than once
+                pairs: Any = response.headers.items() if several else found.items()
+                answer = Answer(response.status, tuple(pairs), b"", _VERSIONS.get(response.version, ""))
+                length = found.get("content-length")  # gone where the client has unpacked the body
+                if isinstance(length, str) and length.isdecimal() and int(length) <= self._most:
                     answer.body = (await response.bytes()).to_bytes()  # the protocol itself holds it to that length
                 else:
                     answer.body = await self._read(response, answer)
@@ -208,15 +212,6 @@ def _started(builder: ClientBuilder) -> Client:
         return builder.build()
     finally:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-
-
-def _headers(response: Response) -> tuple[tuple[str, str], ...]:
-    found = response.headers.dict_multi_value()
-    pairs = tuple(found.items())
-    for _, value in pairs:
-        if value.__class__ is list:  # one that came more than once
-            return tuple(response.headers.items())
-    return pairs  # type: ignore[return-value]
 
 
 def _failed(error: failures.RequestError, answer: Answer | None) -> Stopped:
