@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from bench.servers import ROOT
 
 def site() -> Path | None:
     """A folder to put first on PYTHONPATH; None, with what is missing said, where no wheel can be compiled."""
-    if shutil.which("cc") is None:
-        print("  no C compiler (Debian: apt-get install gcc): the compiled front end is left out")
+    if shutil.which("cc") is None or not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        print(
+            "  no C compiler, or no headers of Python (Debian: apt-get install gcc python3-dev): the wheel is left out"
+        )
         return None
     sources = [ROOT / "pyproject.toml", *sorted((ROOT / "src").rglob("*.py"))]
     mark = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

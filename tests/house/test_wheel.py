@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
@@ -24,8 +25,8 @@ COMPILED = [
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the source distribution as `make wheel` does, unpacked."""
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler (Debian: apt-get install gcc)")
+    if shutil.which("cc") is None or not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        pytest.skip("no C compiler, or no headers of Python (Debian: apt-get install gcc python3-dev)")
     place = tmp_path_factory.mktemp("wheel")
     told = {**os.environ, "HATCH_BUILD_HOOK_ENABLE_MYPYC": "1"}
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(place), str(ROOT)]
