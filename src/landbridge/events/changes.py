@@ -115,11 +115,11 @@ def _draft(
 
 def _populated(shape: ChangeShape, stored: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    places = shape.places
+    place_of = shape.places.get
     for column, value in stored.items():
-        if value is None or column not in places:
+        if value is None or (place := place_of(column)) is None:
             continue
-        field, part, boolean = places[column]
+        field, part, boolean = place
         if boolean:
             value = bool(value)
         if part is None:

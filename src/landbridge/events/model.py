@@ -1,6 +1,8 @@
 """
 What an event is: one entry of the log, as read back, and a draft of one, before the log numbers it.
 
+The collector of cycles does not look at them (`gc=False`): JSON has none, and the ring holds thousands.
+
 Source: `events.md` sections 2, 3 and 5.
 """
 
@@ -11,7 +13,7 @@ from typing import Any
 import msgspec
 
 
-class ChangeHeader(msgspec.Struct, frozen=True):
+class ChangeHeader(msgspec.Struct, frozen=True, gc=False):
     """
     What a change event says beside the values. Fields in the order of the Avro record.
 
@@ -33,7 +35,7 @@ class ChangeHeader(msgspec.Struct, frozen=True):
     changed_fields: tuple[str, ...] = ()
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """
     One entry of the log.
 
@@ -56,7 +58,7 @@ class Event(msgspec.Struct, frozen=True):
     header: ChangeHeader | None = None
 
 
-class Draft(msgspec.Struct):
+class Draft(msgspec.Struct, gc=False):
     """
     An event that the log has not numbered yet; `schema_id`, `uuid`, time and transaction are laid in by it.
 
