@@ -166,7 +166,7 @@ def test_a_keepalives_replay_id_may_be_committed(pubsub: PubSub, configure: Any,
         while "Quiet" not in str(bus.do(lambda: positions(bus))):
             time.sleep(0.01)
         (last,) = pubsub.publish_many(TOPIC, ["of another topic"])
-        bus.door.server.clock.jump(timedelta(seconds=IDLE + 1))
+        bus.jump(timedelta(seconds=IDLE + 1))
         response = stream.next()
         assert response.latest_replay_id == last.replay_id
         commit(stream, response.latest_replay_id)

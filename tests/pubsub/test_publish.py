@@ -134,10 +134,10 @@ def test_a_silent_publish_stream_is_ended_by_the_orgs_clock(pubsub: PubSub, bus:
     event = pubsub.produce(TOPIC, {"Needed__c": "x"})
     with pubsub.stream("PublishStream", pubsub.pb.PublishRequest(topic_name=TOPIC, events=[event])) as stream:
         stream.next()
-        bus.door.server.clock.jump(timedelta(seconds=PUBLISH_IDLE - 10))
+        bus.jump(timedelta(seconds=PUBLISH_IDLE - 10))
         stream.send(pubsub.pb.PublishRequest(events=[event]))
         stream.next()  # a request in time keeps it
-        bus.door.server.clock.jump(timedelta(seconds=PUBLISH_IDLE + 1))
+        bus.jump(timedelta(seconds=PUBLISH_IDLE + 1))
 
         assert stream.fails().code == "publish.stream.sweeper.timeout"
 

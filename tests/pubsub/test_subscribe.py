@@ -168,7 +168,7 @@ def test_a_quiet_topic_sends_keepalives_with_the_latest_replay_id(
         subscribed(bus)
         (last,) = pubsub.publish_many(TOPIC, ["of another topic"])
         for _ in range(3):
-            bus.door.server.clock.jump(timedelta(seconds=KEEPALIVE + 1))
+            bus.jump(timedelta(seconds=KEEPALIVE + 1))
 
             response = stream.next()
 
@@ -188,10 +188,10 @@ def test_a_quiet_topic_sends_keepalives_with_the_latest_replay_id(
 def test_who_has_everything_and_asks_no_more_is_let_go(pubsub: PubSub, bus: RunningOrg, published: list[int]) -> None:
     with pubsub.subscribe(TOPIC, 2, replay_preset=pubsub.pb.EARLIEST) as stream:
         stream.events(2)
-        bus.door.server.clock.jump(timedelta(seconds=IDLE - 5))
+        bus.jump(timedelta(seconds=IDLE - 5))
         stream.ask(1)
         stream.events(1)
-        bus.door.server.clock.jump(timedelta(seconds=IDLE + 1))
+        bus.jump(timedelta(seconds=IDLE + 1))
 
         assert stream.ends() == []
 
@@ -199,7 +199,7 @@ def test_who_has_everything_and_asks_no_more_is_let_go(pubsub: PubSub, bus: Runn
 def test_a_stream_without_a_request_is_let_go(pubsub: PubSub, bus: RunningOrg) -> None:
     with pubsub.stream("Subscribe") as stream:
         wait_for(lambda: open_streams(bus) == 1)
-        bus.door.server.clock.jump(timedelta(seconds=IDLE + 1))
+        bus.jump(timedelta(seconds=IDLE + 1))
 
         assert stream.ends() == []
 
@@ -228,7 +228,7 @@ def test_a_token_revoked_in_mid_stream_ends_it(guest: PubSub, bus: RunningOrg) -
 def test_a_session_that_expires_in_mid_stream_ends_it(guest: PubSub, bus: RunningOrg) -> None:
     with guest.subscribe(TOPIC) as stream:
         wait_for(lambda: open_streams(bus) == 1)
-        bus.door.server.clock.jump(timedelta(seconds=bus.settings.session_timeout + 1))
+        bus.jump(timedelta(seconds=bus.settings.session_timeout + 1))
 
         assert stream.fails().code == "service.auth.error"
 
