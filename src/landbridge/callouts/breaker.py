@@ -122,7 +122,7 @@ def _counted(
     counts: tuple[tuple[int, int, int], ...], policy: BreakerPolicy, now: float, *, failed: bool
 ) -> tuple[tuple[int, int, int], ...]:
     """The window's counts with one call more; slices that have left the window are gone."""
-    here = int(now * SLICES / policy.window)  # `_slice`, which this is too often for
+    here = _slice(policy, now)
     if counts:
         last, good, bad = counts[-1]
         if last == here:

@@ -23,7 +23,7 @@ from landbridge.wire.pubsub.managed import Managing
 from landbridge.wire.pubsub.managed_stream import ManagedStream
 from landbridge.wire.pubsub.publishing import PublishStream, publish
 from landbridge.wire.pubsub.refusal import Refused
-from landbridge.wire.pubsub.session import Publishing, Subscribing
+from landbridge.wire.pubsub.session import Flow, Publishing, Subscribing
 from landbridge.wire.pubsub.stream import Subscriber
 
 if TYPE_CHECKING:
@@ -198,18 +198,15 @@ class Service:
 
     # --- subscribing ---------------------------------------------------------------------------------------------
 
+    def _subscriber(self, call: Call, flow: Flow, context: Context) -> Subscriber:
+        """The sending side of a stream of this caller."""
+        frames = self._frames_for(call.session)
+        return Subscriber(self._server, self._log, frames, flow, call.session, call.rpc_id, context.write)
+
     async def _subscribe(self, call: Call, requests: Requests, context: Context) -> None:
         clock = self._server.clock
         state = Subscribing(clock.epoch())
-        subscriber = Subscriber(
-            self._server,
-            self._log,
-            self._frames_for(call.session),
-            state.flow,
-            call.session,
-            call.rpc_id,
-            context.write,
-        )
+        subscriber = self._subscriber(call, state.flow, context)
 
         async def take(raw: bytes) -> None:
             request = eventbus_pb2.FetchRequest.FromString(raw)
@@ -226,15 +223,7 @@ class Service:
 
     async def _managed(self, call: Call, requests: Requests, context: Context) -> None:
         state = Managing(self._server.clock.epoch())
-        subscriber = Subscriber(
-            self._server,
-            self._log,
-            self._frames_for(call.session),
-            state.flow,
-            call.session,
-            call.rpc_id,
-            context.write,
-        )
+        subscriber = self._subscriber(call, state.flow, context)
         stream = ManagedStream(self._server, state, subscriber, self._topic, self._managed_now, call.rpc_id)
         with self._listed(subscriber), closing(stream):
             await subscriber.converse(requests, stream.take)
