@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -230,6 +230,31 @@ def test_a_session_that_expires_in_mid_stream_ends_it(guest: PubSub, bus: Runnin
         wait_for(lambda: open_streams(bus) == 1)
         bus.jump(timedelta(seconds=bus.settings.session_timeout + 1))
 
+        assert stream.fails().code == "service.auth.error"
+
+
+def test_a_request_that_comes_after_the_end_of_its_session_does_not_revive_it(guest: PubSub, bus: RunningOrg) -> None:
+    async def late() -> tuple[list[bytes], str]:
+        """The session's end and the next request in one turn of the loop: the stream has had no look at the clock between."""
+        (subscriber,) = bus.door.pubsub._service._open_streams
+        bus.door.server.clock.jump(timedelta(seconds=bus.settings.session_timeout + 1))
+        taken: list[bytes] = []
+
+        async def requests() -> AsyncIterator[bytes]:
+            yield b""
+
+        async def take(raw: bytes) -> None:
+            taken.append(raw)
+
+        await subscriber._read(requests(), take)
+        return taken, str(subscriber.failed)
+
+    with guest.subscribe(TOPIC) as stream:
+        wait_for(lambda: open_streams(bus) == 1)
+        taken, failed = bus.do(late)
+
+        assert taken == []
+        assert "session is invalid or has expired" in failed
         assert stream.fails().code == "service.auth.error"
 
 

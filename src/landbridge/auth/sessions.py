@@ -231,7 +231,10 @@ class Sessions:
         return session.last_used + self._timeout if self._live.get(session.hash) is session else 0.0
 
     def touch(self, session: Session) -> None:
-        """Count what goes on under a session as its use: a stream has no token to be found by."""
+        """
+        Count what goes on under a session as its use: a stream has no token to be found by. It may reach over the session's
+        end (who was connected all the time has used it all the time): who counts single requests asks `ends` before.
+        """
         session.last_used = max(session.last_used, self._clock.epoch())
 
     def listen(self, call: Callable[[], None]) -> Callable[[], None]:

@@ -119,6 +119,7 @@ class Subscriber:
     async def _read(self, requests: AsyncIterator[bytes], take: Callable[[bytes], Awaitable[None]]) -> None:
         try:
             async for request in requests:
+                self._check_session()  # before the request counts as its use
                 await take(request)
                 await self.send()
                 self._await_news()
@@ -132,9 +133,7 @@ class Subscriber:
             self.wake.clear()
             if self.failed is not None:
                 raise self.failed
-            ends = self._sessions.ends(self.session)
-            if ends <= self._clock.epoch():
-                raise Refused("service.auth.error")
+            ends = self._check_session()
             await self.send()
             now, due = self._clock.epoch(), self.flow.due()
             if self.finished and not self.flow.pending and not self._notices and not self.owed:
@@ -146,6 +145,13 @@ class Subscriber:
                 await self.send(keepalive=True)
             else:
                 return  # nobody asks: the stream is closed, as documented
+
+    def _check_session(self) -> float:
+        """When the session ends unless it is used. Raises Refused when it has ended."""
+        ends = self._sessions.ends(self.session)
+        if ends <= self._clock.epoch():
+            raise Refused("service.auth.error")
+        return ends
 
     def notify(self, notice: bytes) -> None:
         """Send a field that is not of the events (the answer to a commit) with the next response, an empty one if need be."""
