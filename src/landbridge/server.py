@@ -150,6 +150,7 @@ class Server:
             new_key=self.chance.uuid,
             migrations=MIGRATIONS,
             durability="off" if self.folder.temporary else self.settings.durability,
+            vfs="unix-excl" if self.folder.temporary else None,
             capture=self._capture,
         )
         self._closing.push_async_callback(self.db.close)
