@@ -33,9 +33,9 @@ class Recorder:
     def handle(self, request: Request, respond: Respond) -> None:
         headers = {name: value for name, value in request.headers.items() if name != b"content-length"}
         self.seen.append((request.method, request.target, headers, request.body))
-        self.kept.append(id(request.head) in self._heads)
-        self._heads.add(id(request.head))
-        self._alive.append(request.head)  # or an id might come again
+        self.kept.append(id(request.line.head) in self._heads)
+        self._heads.add(id(request.line.head))
+        self._alive.append(request.line.head)  # or an id might come again
         respond(Reply(204))
 
 
@@ -45,6 +45,7 @@ class Wire:
     def __init__(self) -> None:
         self.sent = b""
         self.closed = False
+        self.unread = 0
 
     def write(self, data: bytes) -> None:
         if not self.closed:
@@ -52,6 +53,11 @@ class Wire:
 
     def close(self) -> None:
         self.closed = True
+
+    abort = close
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def set_write_buffer_limits(self, *_: int) -> None:
         pass
@@ -63,7 +69,7 @@ class Wire:
 class Connection:
     def __init__(self) -> None:
         self.core, self.wire = Recorder(), Wire()
-        connections = Connections(self.core, Clock(), Bounds(1_000, 10, 10, 10))  # type: ignore[arg-type]
+        connections = Connections(self.core, Clock(), Bounds(1_000, 10, 20, 10))  # type: ignore[arg-type]
         connections._date = b""
         self.protocol = HttpProtocol(connections, secure=False)
         self.protocol.connection_made(self.wire)  # type: ignore[arg-type]
@@ -94,6 +100,47 @@ def test_the_same_lines_are_parsed_once_whatever_the_target_and_the_length() -> 
     assert [(one[0], one[1], one[3]) for one in connection.core.seen] == [
         ("POST", b"/a", b"one"), ("PATCH", b"/b/%20?c=d", b"twenty-two"), ("POST", b"/a", b""),
     ]  # fmt: skip
+
+
+def test_the_next_request_to_the_same_address_is_compared_with_the_last_one_alone() -> None:
+    connection = Connection()
+    lines = ("Host: a", "X: 1")
+    connection.feed(post(b"one", *lines), post(b"two", *lines))
+    connection.protocol._heads.clear()  # what is found from here on was not looked up
+
+    connection.feed(post(b"333", *lines), post(b"fifteen", *lines))
+
+    assert connection.core.kept == [False, True, True, True]
+    assert [one[3] for one in connection.core.seen] == [b"one", b"two", b"333", b"fifteen"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        post(b"abc", "X: 1", line="POST /b HTTP/1.1"),
+        post(b"abc", "X: 2"),
+        post(b"abc", "X: 1") + b"GET ",
+        post(b"abc", "X: 1").replace(b": 3", b": x"),
+        post(b"abc", "X: 1").replace(b": 3", b": 4"),
+        post(b"a" * 12, "X: 1"),
+        b"",
+    ],
+)
+def test_what_differs_from_the_last_request_in_more_than_its_body_is_not_taken_for_it(other: bytes) -> None:
+    lines = lines_of(post(b"one", "X: 1"))
+    assert lines is not None
+
+    assert lines.body_in(post(b"two", "X: 1")) == b"two"
+    assert lines.body_in(other) is None
+
+
+def test_the_last_request_without_a_body_is_only_itself() -> None:
+    request = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+    lines = lines_of(request)
+    assert lines is not None
+
+    assert lines.body_in(request) == b""
+    assert lines.body_in(request + b"GET") is None
 
 
 def test_a_request_without_a_body_has_lines_too() -> None:
@@ -179,7 +226,7 @@ REQUESTS = st.builds(
 )  # fmt: skip
 
 
-@given(st.lists(REQUESTS, min_size=1, max_size=6).map(lambda found: [one for one in found for _ in range(2)]))
+@given(st.lists(REQUESTS, min_size=1, max_size=6).map(lambda found: [one for one in found for _ in range(3)]))
 def test_bytes_mean_the_same_whole_and_in_pieces(requests: list[bytes]) -> None:
     whole, pieces = Connection(), Connection()
 
@@ -187,6 +234,22 @@ def test_bytes_mean_the_same_whole_and_in_pieces(requests: list[bytes]) -> None:
     pieces.feed(*(part for one in requests for part in (one[:1], one[1:])))
 
     assert whole.outcome == pieces.outcome
+
+
+@pytest.mark.parametrize(("unread", "after"), [(1_000, 20.0), (2 << 20, 10.0)])
+def test_who_leaves_an_answer_unread_is_let_go_sooner_when_it_is_a_large_one(unread: int, after: float) -> None:
+    connection = Connection()
+    connection.wire.unread = unread
+    connection.protocol.pause_writing()
+    connection.feed(post(b"x"))
+    start = connection.protocol._stalled
+    assert start is not None
+
+    connection.protocol.expire(start + after)
+    assert not connection.wire.closed
+
+    connection.protocol.expire(start + after + 0.1)
+    assert connection.wire.closed
 
 
 def test_a_token_that_is_revoked_opens_nothing_though_its_head_is_known(org: RunningOrg) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -47,10 +48,16 @@ def decode(request: Request) -> Any:
     """The body as any JSON value."""
     if request.content is not None:
         return request.content
-    kind = request.header(b"content-type")
-    if kind is not None and kind.partition(";")[0].strip().lower() not in _JSON_TYPES:
-        raise UnsupportedMediaType(kind)
+    kind = request.headers.get(b"content-type")
+    if kind is not None and media_type(kind) not in _JSON_TYPES:
+        raise UnsupportedMediaType(kind.decode("latin-1"))
     return _value(request.body)
+
+
+@lru_cache(maxsize=64)
+def media_type(content_type: bytes) -> str:
+    """The type in a Content-Type, in lower case, without its parameters."""
+    return content_type.decode("latin-1").partition(";")[0].strip().lower()
 
 
 def _value(body: bytes) -> Any:

@@ -61,6 +61,8 @@ _STAMP = b"X-SFDC-Request-Id: %b\r\nX-Request-Id: %b\r\n"
 _DATA = b"/services/data/"
 _BULK = b"/services/async/"
 NOBODY = Access(RecordId(""), "")
+_LATER, _WRITE = Needs.LATER, Needs.WRITE
+"""Looked up once: members of an enum are slow to find in Python 3.11."""
 
 
 class Core:
@@ -82,7 +84,9 @@ class Core:
         request.stamp = _STAMP % (request_id, request_id)
         try:
             call, route = self._open(request, correlation_id)
-            return self._run(call, route, respond)
+            if self._server.switchboard.armed("http.request") and self._struck(call, route, respond):
+                return None
+            return self._go(call, route, respond)
         except Exception as error:
             respond(self._error(error, correlation_id))
             return None
@@ -91,12 +95,17 @@ class Core:
 
     def _open(self, request: Request, correlation_id: str) -> tuple[Call, Route]:
         server = self._server
-        try:
-            found = self._table.match(_method(request), request.path())
-        except (NotFound, MethodNotAllowed):
-            if request.target.startswith(_DATA):
-                self._session(request, metered=True)  # a session comes before the path, and the call counts
-            raise
+        line = request.line
+        found: Match | None = None if line is None else line.match
+        if found is None:
+            try:
+                found = self._table.match(_method(request), request.path())
+            except (NotFound, MethodNotAllowed):
+                if request.target.startswith(_DATA):
+                    self._session(request, metered=True)  # a session comes before the path, and the call counts
+                raise
+            if line is not None:
+                line.match = found
         route = found.route
         access, session_id = NOBODY, None
         if route.authenticated:
@@ -122,26 +131,26 @@ class Core:
 
     # --- running -----------------------------------------------------------------------------------------------
 
-    def _run(self, call: Call, route: Route, answer: Respond) -> Waiting | None:
-        switchboard = self._server.switchboard
-        if switchboard.armed("http.request"):
-            strike = switchboard.strike("http.request", {"call": call, "route": route})
-            if strike is not None:
-                if strike.delay:
-                    self._start(self._late(strike.delay, strike.error, call, route, answer))
-                    return None
-                if strike.error is not None:
-                    raise strike.error
-        return self._go(call, route, answer)
+    def _struck(self, call: Call, route: Route, answer: Respond) -> bool:
+        """Whether a staged failure delays the call, which is taken later then. Raises the error of one that refuses it."""
+        strike = self._server.switchboard.strike("http.request", {"call": call, "route": route})
+        if strike is None:
+            return False
+        if strike.delay:
+            self._start(self._late(strike.delay, strike.error, call, route, answer))
+            return True
+        if strike.error is not None:
+            raise strike.error
+        return False
 
     def _go(self, call: Call, route: Route, answer: Respond) -> Waiting | None:
         needs = route.needs
-        if needs is Needs.LATER:
+        if needs is _LATER:
             return cast("LaterHandler", route.handler)(call, answer)
-        if needs is Needs.WRITE and route.reads is not None and route.reads(call):
+        if needs is _WRITE and route.reads is not None and route.reads(call):
             call.keep = []
             self._read(call, _keeping(cast("Handler", route.handler)), answer)
-        elif needs is Needs.WRITE:
+        elif needs is _WRITE:
             self._write(call, cast("Handler", route.handler), answer)
         elif needs is Needs.OUTSIDE:
             self._start(self._outside(call, cast("AsyncHandler", route.handler), answer))
@@ -252,10 +261,11 @@ def error_reply(error: SalesforceError) -> Reply:
 
 def session_of(request: Request, sessions: Sessions) -> Session | None:
     """The live session whose token a request has; the hash of a token is kept with the head that it came in."""
-    head = request.head
-    if head is None or request.target.startswith(_BULK):
+    line = request.line
+    if line is None or request.target.startswith(_BULK):
         token = bearer(request)
         return None if token is None else sessions.find(token)
+    head = line.head
     if head.digest is None:
         token = bearer(request)
         if token is None:

@@ -10,7 +10,7 @@ itself (logins, streams), `LATER` a plain function that answers when it likes (l
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from landbridge.storage import Reader, Tx
-from landbridge.wire.http.heads import Head
+from landbridge.wire.http.heads import Line
 
 if TYPE_CHECKING:
     from landbridge.access import Access
@@ -47,23 +47,39 @@ def _parameters(query: bytes) -> dict[str, str]:
     return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace"))
 
 
-@dataclass(slots=True)
 class Request:
-    """One HTTP request, whole. `target` is path and query as sent; header names are lower case."""
+    """
+    One HTTP request, whole. `target` is path and query as sent; header names are lower case.
 
-    method: str
-    target: bytes
-    headers: dict[bytes, bytes]
-    body: bytes
-    secure: bool = False
-    client: str = "127.0.0.1"
-    """The peer's address; only loopback peers are believed about X-Forwarded-*."""
-    content: Any = None
-    """The body as a JSON value where it is known already: a composite's subrequests. None: it stands in `body`."""
-    head: Head | None = None
-    """Where `headers` came in a connection, what is known of them from earlier requests."""
-    stamp: bytes = b""
-    """Header lines that its reply gets whatever it is, written out: request id, API usage."""
+    `client` is the peer's address: only loopback peers are believed about X-Forwarded-*. `content` is the body as a JSON value
+    where it is known already (a composite's subrequests); None: it stands in `body`. `line` is what the connection knows of
+    its line and headers from earlier requests. `stamp` are header lines that its reply gets whatever it is, written out:
+    request id, API usage.
+    """
+
+    # Written out, as `Reply` and `Call` are: the `__init__` of a dataclass stays interpreted in a compiled wheel.
+    __slots__ = ("body", "client", "content", "headers", "line", "method", "secure", "stamp", "target")
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        secure: bool = False,
+        client: str = "127.0.0.1",
+        content: Any = None,
+        line: Line | None = None,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.body = body
+        self.secure = secure
+        self.client = client
+        self.content = content
+        self.line = line
+        self.stamp = b""
 
     def header(self, name: bytes) -> str | None:
         """A header's text (latin-1), None where it is absent."""
@@ -95,22 +111,32 @@ class Request:
         return MY_DOMAIN if base.partition("://")[2] in SHARED_HOSTS else base
 
 
-@dataclass(slots=True)
 class Reply:
     """
     An answer. `body` None sends no Content-Type, as 204 does; an async iterator is sent in chunks as it comes.
 
-    A body in parts (a tuple) is one whose large parts other replies have too: they are not copied for each of them.
+    A body in parts (a tuple) is one whose large parts other replies have too: they are not copied for each of them. `after` is
+    a unit of work that must be durable before a READ's reply is sent, e.g. a query locator. `failed`: something in it failed
+    although its status is 200, as a collection with a record that was refused.
     """
 
-    status: int = 200
-    body: bytes | tuple[bytes, ...] | AsyncIterator[bytes] | None = None
-    content_type: bytes = JSON
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    after: Callable[[Tx], None] | None = None
-    """A unit of work that must be durable before a READ's reply is sent, e.g. a query locator."""
-    failed: bool = False
-    """Something in it failed although its status is 200: a collection with a record that was refused."""
+    __slots__ = ("after", "body", "content_type", "failed", "headers", "status")
+
+    def __init__(
+        self,
+        status: int = 200,
+        body: bytes | tuple[bytes, ...] | AsyncIterator[bytes] | None = None,
+        content_type: bytes = JSON,
+        headers: list[tuple[bytes, bytes]] | None = None,
+        after: Callable[[Tx], None] | None = None,
+        failed: bool = False,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.headers: list[tuple[bytes, bytes]] = [] if headers is None else headers
+        self.after = after
+        self.failed = failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +155,6 @@ def json_reply(value: Any, status: int = 200, headers: list[tuple[bytes, bytes]]
     return Reply(status, msgspec.json.encode(value), headers=headers or [])
 
 
-@dataclass(slots=True)
 class Call:
     """
     One call of a handler: the request, where it runs and for whom.
@@ -140,17 +165,33 @@ class Call:
     `keep` is there in a composite that only reads: what its subrequests want to be durable before it is answered.
     """
 
-    server: Server
-    request: Request
-    params: dict[str, str]
-    version: float
-    access: Access
-    tx: Any = None
-    session_id: str | None = None
-    correlation_id: str = ""
-    table: RouteTable | None = None
-    all_or_none: bool = False
-    keep: list[Callable[[Tx], None]] | None = None
+    __slots__ = ("access", "all_or_none", "correlation_id", "keep", "params", "request", "server", "session_id", "table", "tx",
+                 "version")  # fmt: skip
+
+    def __init__(
+        self,
+        server: Server,
+        request: Request,
+        params: dict[str, str],
+        version: float,
+        access: Access,
+        tx: Any = None,
+        session_id: str | None = None,
+        correlation_id: str = "",
+        table: RouteTable | None = None,
+        all_or_none: bool = False,
+    ) -> None:
+        self.server = server
+        self.request = request
+        self.params = params
+        self.version = version
+        self.access = access
+        self.tx = tx
+        self.session_id = session_id
+        self.correlation_id = correlation_id
+        self.table = table
+        self.all_or_none = all_or_none
+        self.keep: list[Callable[[Tx], None]] | None = None
 
     @property
     def reader(self) -> Reader:
@@ -163,7 +204,12 @@ class Call:
     @property
     def data_path(self) -> str:
         """`/services/data/v66.0`, as the client spelled the version."""
-        return f"/services/data/v{self.version:.1f}"
+        return _data_path(self.version)
+
+
+@lru_cache(maxsize=256)
+def _data_path(version: float) -> str:
+    return f"/services/data/v{version:.1f}"
 
 
 Handler = Callable[[Call], Reply | Beside]

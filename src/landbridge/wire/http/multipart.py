@@ -27,9 +27,12 @@ class Part:
     data: memoryview
 
 
+TYPE = "multipart/form-data"
+
+
 def is_multipart(content_type: str | None) -> bool:
     """Whether a Content-Type is that of a form with parts."""
-    return content_type is not None and content_type.partition(";")[0].strip().lower() == "multipart/form-data"
+    return content_type is not None and content_type.partition(";")[0].strip().lower() == TYPE
 
 
 def parse(content_type: str, body: bytes, most: int = MOST_PARTS) -> list[Part]:

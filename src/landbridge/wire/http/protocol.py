@@ -26,7 +26,7 @@ from landbridge.errors import BadRequest, BodyTooLarge, HeadersTooLarge, Salesfo
 from landbridge.values import http_date_of
 from landbridge.wire.http.body import inflate
 from landbridge.wire.http.core import Core, error_reply
-from landbridge.wire.http.heads import MOST, SPECIAL, Head, lines_of, request_line
+from landbridge.wire.http.heads import MOST, SPECIAL, Head, Line, Lines, lines_of, request_line
 from landbridge.wire.http.message import JSON, Reply, Request, Waiting
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,11 @@ MAX_WAITING = 32
 GZIP_FROM = 1024
 """Replies of fewer bytes are not worth compressing."""
 HIGH_WATER = 1 << 20
+"""Bytes that a peer may leave unread for as long as a silent one may stay; with more it has the time of a request."""
 JOINED = 16_384
 """Larger bodies are not copied behind their head: two writes cost less than the copy."""
 
+NONE = Line("", b"", Head({}))
 _REASONS = {
     200: b"OK", 201: b"Created", 204: b"No Content", 300: b"Multiple Choices", 302: b"Found", 304: b"Not Modified",
     400: b"Bad Request", 401: b"Unauthorized", 403: b"Forbidden", 404: b"Not Found", 405: b"Method Not Allowed",
@@ -78,12 +80,13 @@ class Connections:
         self.now = clock.monotonic()
         self._date = b""
         self._starts: dict[int, bytes] = {}
+        self._usual: dict[int, bytes] = {}
         self._tick()
 
     def _tick(self) -> None:
         self.now = self.clock.monotonic()
         self._date = b"Date: " + http_date_of(self.clock.now()).encode() + b"\r\n"
-        self._starts = {}
+        self._starts, self._usual = {}, {}
 
     def start(self, status: int) -> bytes:
         """How replies of a status begin in this second: status line and date."""
@@ -91,6 +94,13 @@ class Connections:
         if found is None:
             line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Status\r\n" % status
             found = self._starts[status] = line + self._date
+        return found
+
+    def usual(self, status: int) -> bytes:
+        """The same with the headers that nearly every reply has."""
+        found = self._usual.get(status)
+        if found is None:
+            found = self._usual[status] = self.start(status) + _COMMON
         return found
 
     def sweep(self) -> None:
@@ -125,7 +135,9 @@ class HttpProtocol(asyncio.Protocol):
         "_heads",
         "_held",
         "_keep",
+        "_last",
         "_lengths",
+        "_line",
         "_lines",
         "_parser",
         "_paused",
@@ -153,6 +165,9 @@ class HttpProtocol(asyncio.Protocol):
         self._heads: dict[bytes, Head] = {}
         self._lines: bytes | None = None
         """The header lines of the request that the parser is reading, if they may be kept."""
+        self._last: Lines | None = None
+        """The last request with a known head, and in `_line` what is known of it."""
+        self._line = NONE
         self._reading = False
         """Whether the parser has part of a request."""
         self._request: Request | None = None
@@ -186,7 +201,10 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop has transports of its own class
-        self._transport.set_write_buffer_limits(HIGH_WATER)
+        # uvloop writes at the end of its turn what stays below the limit, and at once what is above it. At once: who waits for
+        # an answer hears before the rest of its group and before the subscribers. (asyncio's own loop does so always.)
+        at_once = transport.get_extra_info("sslcontext") is None
+        self._transport.set_write_buffer_limits(0 if at_once else HIGH_WATER)
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if isinstance(peer, tuple) else "127.0.0.1"
         self._connections.open.add(self)
@@ -220,8 +238,10 @@ class HttpProtocol(asyncio.Protocol):
     def expire(self, now: float) -> None:
         """Close the connection if it has waited too long for its peer."""
         bounds = self._connections.bounds
-        if self._stalled is not None and now - self._stalled > bounds.request_timeout:
-            self.abort()
+        if self._stalled is not None and self._transport is not None:
+            much = self._transport.get_write_buffer_size() > HIGH_WATER
+            if now - self._stalled > (bounds.request_timeout if much else bounds.idle_timeout):
+                self.abort()
         elif self._since is not None:
             idle = not self._running and not self._size
             if now - self._since > (bounds.idle_timeout if idle else bounds.request_timeout):
@@ -259,6 +279,12 @@ class HttpProtocol(asyncio.Protocol):
 
     def _is_known(self, data: bytes) -> bool:
         """Whether this is a whole request with header lines that were seen before: it is taken then."""
+        last = self._last
+        if last is not None:
+            body = last.body_in(data)
+            if body is not None and len(body) <= self._connections.bounds.max_body:
+                self._take_known(self._line, body)
+                return True
         lines, line = lines_of(data), request_line(data)
         if lines is None or line is None:
             self._lines = None
@@ -267,11 +293,14 @@ class HttpProtocol(asyncio.Protocol):
         head = self._heads.get(lines.key)
         if head is None or len(data) - lines.body > self._connections.bounds.max_body:
             return False
-        method, target = line
-        self._take(
-            Request(method, target, head.headers, data[lines.body :], self._secure, self._peer, None, head), True
-        )
+        self._last, self._line = lines, Line(line[0], line[1], head)
+        self._take_known(self._line, data[lines.body :])
         return True
+
+    def _take_known(self, line: Line, body: bytes) -> None:
+        self._take(
+            Request(line.method, line.target, line.head.headers, body, self._secure, self._peer, None, line), True
+        )
 
     def eof_received(self) -> bool:
         # Half-closed clients still get the answers to what they sent. A vanished one looks the same: what waits for
@@ -332,9 +361,8 @@ class HttpProtocol(asyncio.Protocol):
             except ValueError as error:
                 raise BadRequest(str(error)) from error
         head = Head(self._headers)
-        request = Request(
-            self._parser.get_method().decode("latin-1"), self._target, self._headers, body, self._secure, self._peer, None, head
-        )  # fmt: skip
+        line = Line(self._parser.get_method().decode("latin-1"), self._target, head)
+        request = Request(line.method, line.target, self._headers, body, self._secure, self._peer, None, line)
         keep = self._parser.should_keep_alive()
         self._size = 0
         self._reading = False
@@ -429,32 +457,30 @@ class HttpProtocol(asyncio.Protocol):
             if size > GZIP_FROM and request is not None and b"gzip" in request.headers.get(b"accept-encoding", b""):
                 parts = (_zipped(reply, parts),)
                 size = len(parts[0])
-            head = self._head(reply, keep) + b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n" % (
-                reply.content_type,
-                size,
-            )
+            kind = b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n" % (reply.content_type, size)
+            head = self._head(reply, keep)
             if request is not None and request.method == "HEAD":
-                transport.write(head)
+                transport.write(head + kind)
             elif size <= JOINED:
-                transport.write(b"".join((head, *parts)))  # one packet
+                transport.write(b"".join((head, kind, *parts)))  # one packet
             else:
-                transport.writelines((head, *parts))
+                transport.writelines((head, kind, *parts))
         if not keep:
             transport.close()
 
     def _head(self, reply: Reply, keep: bool) -> bytes:
-        start, headers = self._connections.start(reply.status), reply.headers
+        headers, connections = reply.headers, self._connections
         stamp = b"" if self._request is None else self._request.stamp
         if not headers and keep:
-            return b"%b%b%b" % (start, _COMMON, stamp)
-        common = _COMMON
+            return connections.usual(reply.status) + stamp
         named = b"".join([b"%b: %b\r\n" % header for header in headers])
         if named.count(b"\n") != len(headers) or named.count(b"\r") != len(headers):
             named = b"".join([b"%b: %b\r\n" % (name, _clean(value)) for name, value in headers])
+        usual = connections.usual(reply.status)
         if b"Cache-Control: " in named:
-            common = _COMMON.partition(b"\r\n")[2]
+            usual = connections.start(reply.status) + _COMMON.partition(b"\r\n")[2]
         close = b"" if keep else b"Connection: close\r\n"
-        return b"%b%b%b%b%b" % (start, common, named, stamp, close)
+        return b"".join((usual, named, stamp, close))
 
     async def _send_stream(self, reply: Reply, body: AsyncIterator[bytes], keep: bool) -> None:
         """A reply whose length is not known: chunks as they come, waiting while the peer does not read."""

@@ -149,7 +149,7 @@ def saved(call: Call, entity: Entity, record_id: str, status: int, created: bool
     uuid = getattr(record_id, "uuid", None)
     errors = b"" if uuid is None else b'{"statusCode":"OPERATION_ENQUEUED","message":"%b","fields":[]}' % uuid.encode()
     tail = b"" if created is None else b',"created":true' if created else b',"created":false'
-    body = b'{"id":"' + record_id.encode() + b'","success":true,"errors":[' + errors + b"]" + tail + b"}"
+    body = b'{"id":"%b","success":true,"errors":[%b]%b}' % (record_id.encode(), errors, tail)
     location = f"{call.data_path}/sobjects/{entity.name}/{record_id}".encode()
     return Reply(status, body, headers=[(b"Location", location)])
 
