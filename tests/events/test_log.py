@@ -197,7 +197,7 @@ class EventLogContract:
         with pytest.raises(ReplayIdInvalid):
             world.log.scan(one, first - 1, 10)
         # Nothing of Two__e was ever trimmed: whoever stands at an old position has lost nothing.
-        assert world.log.scan(world.topic("/event/Two__e"), 0, 10).events == []
+        assert world.log.scan(world.topic("/event/Two__e"), 0, 10)[0] == []
 
     async def test_trimming_is_done_in_small_units(self, world: World) -> None:
         await world.append(*map(str, range(1200)))

@@ -122,7 +122,8 @@ class Sessions:
         if now - session.last_used > self._timeout:
             del self._live[session.hash]
             return None
-        session.last_used = max(session.last_used, now)  # of a preshared one it is infinite, and stays so
+        if now > session.last_used:  # of a preshared one it is infinite, and stays so
+            session.last_used = now
         return session
 
     def open(

@@ -21,7 +21,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -38,7 +38,6 @@ from landbridge.events.visibility import visible
 from landbridge.schema import Catalog
 from landbridge.schema.catalog import Entity
 from landbridge.storage import Database, Reader, Tx
-from landbridge.values import format_datetime
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +89,8 @@ class ReplayIdInvalid(Exception):
         self.replay = replay
 
 
-class Scanned(NamedTuple):
-    """What a look into the log found: the events, and the replay id up to which everything has been looked at."""
-
-    events: list[Event]
-    upto: int
+Scanned = tuple[list[Event], int]
+"""What a look into the log found: the events, and the replay id up to which everything has been looked at."""
 
 
 class EventLog(Protocol):
@@ -225,49 +221,53 @@ class SQLEventLog:
     # --- appending -----------------------------------------------------------------------------------------------
 
     def append(self, tx: Tx, drafts: Iterable[Draft]) -> list[int]:
-        created, key = self._stamp(tx), tx.key
-        made: list[tuple[Event, int]] = []
-        rows: list[tuple[Any, ...]] = []
-        first = replay_id = self._next
+        made: list[_Made] = []
+        first, written = self._next, 0
         for draft in drafts:
-            schema = self.schemas.newest(draft.entity)
-            self.schemas.keep(tx, schema)
-            payload = _ENCODE(draft.values) if draft.payload is None else draft.payload
-            head = None if draft.header is None else _ENCODE(draft.header)
-            rows.append((
-                replay_id, schema.topic, draft.uuid, draft.key, schema.id, created, draft.created_by, key, payload, head,
-            ))  # fmt: skip
-            event = Event(replay_id, schema.topic, draft.entity, draft.uuid, draft.key, schema.id, created, draft.created_by,
-                          key, draft.values, draft.header)  # fmt: skip
-            made.append((event, len(payload)))
-            replay_id += 1
-            self._next = replay_id
-            if len(rows) == TOGETHER:
-                tx.insert("lb_event", COLUMNS, rows)
-                rows.clear()
-        if len(rows) == 1:
-            tx.run(APPEND, rows[0])
-        elif rows:
-            tx.insert("lb_event", COLUMNS, rows)
+            made.append(self._number(tx, draft))
+            if len(made) - written == TOGETHER:
+                _insert(tx, made[written:])
+                written = len(made)
+        if written < len(made):
+            _insert(tx, made[written:])
         if made:
-            tx.after_commit(lambda: self._push(made))
-        return list(range(first, replay_id))
+            tx.after_commit(lambda: self._push_all(made))
+        return list(range(first, self._next))
 
-    def _stamp(self, tx: Tx) -> str:
-        """The unit's moment in wire form, to the millisecond; units of one group share it."""
-        if tx.now is not self._last_now:
-            self._last_now, self._last_stamp = tx.now, format_datetime(tx.now)
-        return self._last_stamp
+    def append_one(self, tx: Tx, draft: Draft) -> int:
+        """As `append`, of one draft."""
+        made = self._number(tx, draft)
+        tx.run(APPEND, made.row)
+        tx.after_commit(lambda: self._push(made))
+        return made.event.replay_id
+
+    def _number(self, tx: Tx, draft: Draft) -> _Made:
+        """Give a draft the next replay id."""
+        schema = self.schemas.newest(draft.entity)
+        self.schemas.keep(tx, schema)
+        if tx.now is not self._last_now:  # the unit's moment to the millisecond; units of one group share it
+            self._last_now, self._last_stamp = tx.now, f"{tx.stamp[:20]}{tx.now.microsecond // 1000:03d}{tx.stamp[23:]}"
+        replay_id, created, key = self._next, self._last_stamp, tx.key
+        payload = _ENCODE(draft.values) if draft.payload is None else draft.payload
+        head = None if draft.header is None else _ENCODE(draft.header)
+        event = Event(replay_id, schema.topic, draft.entity, draft.uuid, draft.key, schema.id, created, draft.created_by,
+                      key, draft.values, draft.header)  # fmt: skip
+        self._next = replay_id + 1
+        row = replay_id, schema.topic, draft.uuid, draft.key, schema.id, created, draft.created_by, key, payload, head
+        return _Made(event, row, len(payload))
 
     @property
     def next_id(self) -> int:
         """The replay id that the next append begins with."""
         return self._next
 
-    def _push(self, made: Iterable[tuple[Event, int]]) -> None:
-        for event, size in made:
-            self._ring.push(event, size)
-            self._fresh.append(event)
+    def _push_all(self, made: Iterable[_Made]) -> None:
+        for one in made:
+            self._push(one)
+
+    def _push(self, made: _Made) -> None:
+        self._ring.push(made.event, made.size)
+        self._fresh.append(made.event)
 
     def _committed(self) -> None:
         """After a group's commit: tell who listens, wake who waits for one of these events."""
@@ -296,7 +296,8 @@ class SQLEventLog:
     # --- reading -------------------------------------------------------------------------------------------------
 
     def tip(self) -> int:
-        return max(self._ring.tip, self._trimmed)
+        newest = self._ring.tip
+        return newest if newest > self._trimmed else self._trimmed
 
     @property
     def trimmed(self) -> int:
@@ -353,7 +354,7 @@ class SQLEventLog:
 
     def scan(self, topic: Topic, after: int, limit: int) -> Scanned:
         if limit <= 0 or after >= self._ring.tip:
-            return Scanned([], max(after, self.tip()) if limit > 0 else after)
+            return [], max(after, self.tip()) if limit > 0 else after
         topic = self._now(topic)
         if after < self.trimmed_of(topic):
             raise ReplayIdInvalid(after)
@@ -368,7 +369,7 @@ class SQLEventLog:
             first = after(held, position)
             if topic.plain:
                 found = list(held[first : first + limit])
-                return Scanned(found, found[-1].replay_id if len(found) == limit else tip)
+                return found, found[-1].replay_id if len(found) == limit else tip
         else:
             held = ring.all
             first = after(held, position)
@@ -378,8 +379,8 @@ class SQLEventLog:
             if topic.accepts(event):
                 found.append(event)
                 if len(found) == limit:
-                    return Scanned(found, event.replay_id)
-        return Scanned(found, tip)
+                    return found, event.replay_id
+        return found, tip
 
     def _scan_database(self, reader: Reader, topic: Topic, position: int, limit: int) -> Scanned:
         """The way of a reader who catches up. Up to the ring's floor; from there the ring goes on."""
@@ -398,8 +399,8 @@ class SQLEventLog:
             if topic.accepts(event):
                 found.append(event)
                 if len(found) == limit:
-                    return Scanned(found, event.replay_id)
-        return Scanned(found, rows[-1][0] if len(rows) == wanted else floor)
+                    return found, event.replay_id
+        return found, rows[-1][0] if len(rows) == wanted else floor
 
     # --- waiting -------------------------------------------------------------------------------------------------
 
@@ -450,6 +451,26 @@ class SQLEventLog:
     def schema(self, schema_id: str) -> bytes | None:
         found = self._db.read_now(lambda reader: self.schemas.find(reader, schema_id))
         return None if found is None else found.json
+
+
+class _Made:
+    """An event that got its number: itself, its row of the table, the bytes of its payload."""
+
+    __slots__ = ("event", "row", "size")
+
+    def __init__(self, event: Event, row: tuple[Any, ...], size: int) -> None:
+        self.event = event
+        self.row = row
+        self.size = size
+
+
+def _insert(tx: Tx, made: list[_Made]) -> None:
+    if len(made) == 1:
+        tx.run(APPEND, made[0].row)
+    else:
+        tx.insert("lb_event", COLUMNS, [one.row for one in made])
+    for one in made:
+        one.row = ()  # the unit goes on, perhaps for many thousands
 
 
 class _Encoded:

@@ -59,8 +59,8 @@ class Form:
     def data(self, event: Event) -> dict[str, Any]:
         """The `data` object. A platform event shows every field of its schema, null where it has none."""
         values = event.values
-        moments = self.codec.moments.intersection(values)
-        if moments:
+        moments = self.codec.moments
+        if not moments.isdisjoint(values):
             values = {name: _z(value) if name in moments else value for name, value in values.items()}
         if event.header is None:
             payload = {"CreatedDate": _z(event.created), "CreatedById": event.created_by, **self._nulls, **values}

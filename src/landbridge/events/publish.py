@@ -142,7 +142,7 @@ class Publisher:
         if entity.sobject.publish_behavior == IMMEDIATELY and not direct:
             self._behind(tx, draft)
         else:
-            replay_id = self._log.append(tx, (draft,))[0]
+            replay_id = self._log.append_one(tx, draft)
         return _enqueued(entity, draft, replay_id)
 
     def _take_one(self, tx: Tx) -> None:
@@ -157,7 +157,7 @@ class Publisher:
         def work(own: Tx) -> None:
             if given_back:
                 self._allocation.take_published(own, 1)
-            self._log.append(own, (draft,))
+            self._log.append_one(own, draft)
 
         tx.immediately(work)
 

@@ -8,12 +8,13 @@ counts a rolling 24 hours: `differs`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from landbridge.clock import Clock
 from landbridge.storage import Reader, Tx
 
-HOUR = 3600
+HOUR, DAY = 3600, 86400
 PUBLISHED = "HourlyPublishedPlatformEvents"
 
 TABLES = ("CREATE TABLE lb_usage (day TEXT PRIMARY KEY NOT NULL, calls INTEGER NOT NULL) WITHOUT ROWID",)
@@ -78,9 +79,11 @@ class Limits:
         self._clock = clock
         self.maximum = daily_api_requests
         self._day = -1
+        self._day_ends = 0
         self._calls = 0
         self._flushed = 0
         self._hour = -1
+        self._seen = ""
         self._published = 0
         self._published_flushed = 0
         self.maximum_published = hourly_published_events
@@ -96,12 +99,13 @@ class Limits:
 
     def take_published(self, tx: Tx, count: int) -> bool:
         """Whether `count` more platform events may be published in this hour; counted if so, unless the unit is undone."""
-        self._turn_hour()
+        if tx.stamp is not self._seen:  # units of one second share the text of it
+            self._seen = tx.stamp
+            self._turn_hour()
         if self._published + count > self.maximum_published:
             return False
         self._published += count
-        hour = self._hour
-        tx.on_rollback(lambda: self._give_back(hour, count))
+        tx.on_rollback(partial(self._give_back, self._hour, count))
         return True
 
     def _give_back(self, hour: int, count: int) -> None:
@@ -115,14 +119,16 @@ class Limits:
 
     def count_api_call(self) -> int:
         """One more API call; returns how many there were today."""
-        self._turn_day()
+        if self._clock.epoch() >= self._day_ends:
+            self._turn_day()
         self._calls += 1
         return self._calls
 
     def _turn_day(self) -> None:
-        day = int(self._clock.epoch() // 86400)
+        day = int(self._clock.epoch() // DAY)
         if day != self._day:
             self._day, self._calls, self._flushed = day, 0, 0
+            self._day_ends = (day + 1) * DAY
 
     def _date(self) -> str:
         return self._clock.now().date().isoformat()

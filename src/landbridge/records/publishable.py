@@ -17,8 +17,9 @@ def event_values(shape: Shape, access: Access, given: Mapping[str, Any]) -> dict
 
     Raises the SalesforceError of the first rule broken: an unknown field, a wrong type, a required one left out.
     """
-    row = {**shape.defaults, **prepare(shape, access, given, creating=True).columns}
-    found = {name: value for name, value in row.items() if value is not None}
+    found = {**shape.defaults, **prepare(shape, access, given, creating=True).columns}
+    if None in found.values():
+        found = {name: value for name, value in found.items() if value is not None}
     for name in shape.booleans:
         if name in found:
             found[name] = json_value("boolean", found[name])

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
-from weakref import WeakKeyDictionary
 
 from landbridge import ids
 from landbridge.access import Access
@@ -47,6 +46,11 @@ MASTER_RECORD_TYPE = "012000000000000AAA"
 
 FIND_ASSIGNMENT = """SELECT 1 FROM "PermissionSetAssignment" WHERE "AssigneeId" = ? AND "PermissionSetId" = ?"""
 FIND_RECORD_TYPE = """SELECT "SobjectType" FROM "RecordType" WHERE "Id" = ?"""
+
+
+_EVENT = Kind.EVENT
+"""Looked up once: members of an enum are slow to find in Python 3.11."""
+_READ_ONLY = (Kind.SYSTEM, Kind.METADATA)
 
 
 class MultipleMatches(Exception):
@@ -91,15 +95,15 @@ class Store:
         self.numbers = numbers
         self._captured = captured
         self._publisher = publisher
-        self._shapes: WeakKeyDictionary[Entity, Shape] = WeakKeyDictionary()
         self._files = files.Files(self._insert_beside, self._update_beside)
 
     def shape(self, entity: Entity) -> Shape:
         """The writing rules of an entity, made at its first write."""
-        shape = self._shapes.get(entity)
-        if shape is None:
-            shape = self._shapes[entity] = Shape(entity, writer_of)
-        return shape
+        found = entity.derived.get(Shape)
+        if found is None:
+            found = entity.derived[Shape] = Shape(entity, writer_of)
+        assert isinstance(found, Shape)
+        return found
 
     # --- create ------------------------------------------------------------------------------------------------
 
@@ -112,7 +116,7 @@ class Store:
         SalesforceError of the first rule broken.
         """
         self._may(access, entity, "createable", "inserted")
-        if entity.kind is Kind.EVENT and self._publisher is not None:
+        if entity.kind is _EVENT and self._publisher is not None:
             return RecordId(self._publisher.publish(tx, access, entity, given))
         shape = self.shape(entity)
         if shape.blobs:
@@ -314,7 +318,7 @@ class Store:
     ) -> list[SaveResult]:  # fmt: skip
         """Create records; one result each, in order. `all_or_none`: any error undoes all, each result says so."""
         shape = self.shape(entity)
-        if entity.kind is Kind.EVENT and self._publisher is not None:
+        if entity.kind is _EVENT and self._publisher is not None:
             publisher = self._publisher
             return self.all_of(tx, lambda: self._publish_rows(tx, access, entity, publisher, list(rows)), all_or_none)
         if not shape.one_statement:
@@ -419,9 +423,10 @@ class Store:
         """Whether this user may do this to this object at all."""
         if access.read_only:
             raise InsufficientAccess
-        if entity.kind is Kind.EVENT and (done != "inserted" or self._publisher is None):
+        kind = entity.kind
+        if kind is _EVENT and (done != "inserted" or self._publisher is None):
             raise InvalidTypeForOperation(f"entity type cannot be {done}: {entity.sobject.label}", fields=())
-        if not entity.sobject.flags.get(flag, True) or entity.kind in (Kind.SYSTEM, Kind.METADATA):
+        if not entity.sobject.flags.get(flag, True) or kind in _READ_ONLY:
             if done == "inserted":
                 raise CannotInsertUpdate(f"entity type cannot be inserted: {entity.sobject.label}", fields=())
             raise InvalidTypeForOperation(f"entity type cannot be {done}: {entity.sobject.label}", fields=())

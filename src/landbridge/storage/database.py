@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 A = TypeVar("A")
 E = TypeVar("E", bound=Exception)
@@ -25,8 +26,7 @@ Done = Callable[[T | None, BaseException | None], None]
 """Called once with a result or with the error instead of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True, gc=False):
     """Who is behind a unit of work, known before it runs; it travels into the event log and the journal."""
 
     correlation_id: str

@@ -536,7 +536,8 @@ class SQLiteDatabase:
         now = self.clock.now()
         stamp = self._stamp(now)
         outcomes: list[_Outcome] = []
-        deadline = self.clock.monotonic() + GROUP_SECONDS
+        # The clock is asked by groups alone; what a lone unit has put behind itself makes a group of its own.
+        deadline = self.clock.monotonic() + GROUP_SECONDS if len(self._queue) > 1 else 0.0
         try:
             try:
                 while self._queue and len(group) < GROUP_UNITS:
@@ -546,7 +547,7 @@ class SQLiteDatabase:
                     outcomes.append(self._run_unit(tx, waiting.work))
                     if tx.behind is not None:
                         self.run_behind(tx)
-                    if self.clock.monotonic() > deadline:
+                    if self._queue and self.clock.monotonic() > deadline:
                         break
             except _NeedsSavepoints:
                 _undo(outcomes)

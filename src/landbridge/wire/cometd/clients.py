@@ -51,15 +51,19 @@ AT_ONCE = 200
 """Clients that one round answers; the loop turns before the next ones, or other requests would wait for all of them."""
 
 
-@dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request. `refused` instead of the rest when the token is missing or none."""
+    """
+    Who sent a request. `access` None and the reason in `refused` when its token is missing or none; `browser` is the
+    BAYEUX_BROWSER cookie.
+    """
 
-    access: Access | None
-    login: Any = None
-    refused: str = ""
-    browser: str | None = None
-    """The BAYEUX_BROWSER cookie."""
+    __slots__ = ("access", "browser", "login", "refused")
+
+    def __init__(self, access: Access | None, login: Any = None, refused: str = "", browser: str | None = None) -> None:
+        self.access = access
+        self.login = login
+        self.refused = refused
+        self.browser = browser
 
 
 @dataclass(slots=True, eq=False)
@@ -85,14 +89,15 @@ class Watch:
     waiting: dict[Client, None] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
 class Found:
-    """A look into the log, shared by all who look from the same place."""
+    """A look into the log, shared by all who look from the same place; `done`: it went to the tip."""
 
-    messages: bytes
-    upto: int
-    done: bool
-    """Whether the look went to the tip."""
+    __slots__ = ("done", "messages", "upto")
+
+    def __init__(self, messages: bytes, upto: int, done: bool) -> None:
+        self.messages = messages
+        self.upto = upto
+        self.done = done
 
 
 @dataclass(slots=True)
@@ -297,8 +302,9 @@ class Clients:
         if self.patient and not at_once:
             self._behind[client] = None
             return client
+        tip = self._tip()
         try:
-            owed, done = self._owed(client, self._tip())
+            owed, done = self._owed(client, tip)
         except BaseException:
             session.lost(now)  # the request fails; the client may try again
             raise
@@ -369,12 +375,12 @@ class Clients:
     def _wait(self, client: Client, owed: Sequence[Owed]) -> None:
         """Let a client that has caught up wait for its channels."""
         client.caught_up = True
-        for subscription, _, cursor in owed:
-            subscription.cursor = cursor
-            name = subscription.topic.name
-            watch = self._watches.get(name)
+        for one in owed:
+            one.subscription.cursor = one.cursor
+            topic = one.subscription.topic
+            watch = self._watches.get(topic.name)
             if watch is None:
-                watch = self._watches[name] = Watch(subscription.topic, cursor)
+                watch = self._watches[topic.name] = Watch(topic, one.cursor)
             watch.waiting[client] = None
 
     def _stop_waiting(self, client: Client) -> None:
@@ -423,12 +429,12 @@ class Clients:
             if events:
                 answered += 1
                 size += events
-                self._reply(client, client.session.answer(owed, now))
+                self._give(client, client.session.answer(owed, now))
             elif done:
                 self._wait(client, owed)
             else:
-                for subscription, _, cursor in owed:
-                    subscription.cursor = cursor
+                for batch in owed:
+                    batch.subscription.cursor = batch.cursor
                 self._behind[client] = None
         return answered, size
 
@@ -445,6 +451,10 @@ class Clients:
 
     def _reply(self, client: Client, found: list[bytes]) -> None:
         self._stop_waiting(client)
+        self._give(client, found)
+
+    def _give(self, client: Client, found: list[bytes]) -> None:
+        """Answer a held connect that waits for nothing any more."""
         answer, client.answer = client.answer, None
         assert answer is not None
         client.away[client] = None

@@ -56,12 +56,15 @@ class Place(NamedTuple):
     start: int
 
 
-class Owed(NamedTuple):
+class Owed:
     """Events for one subscription: messages joined by commas (b"" for none), and where that leaves the cursor."""
 
-    subscription: Subscription
-    messages: bytes
-    cursor: int
+    __slots__ = ("cursor", "messages", "subscription")
+
+    def __init__(self, subscription: Subscription, messages: bytes, cursor: int) -> None:
+        self.subscription = subscription
+        self.messages = messages
+        self.cursor = cursor
 
 
 @dataclass(slots=True, eq=False)
@@ -152,10 +155,10 @@ class Session:
         """The answer to the held connect: the events first, then the connect itself."""
         held = self._let_go(now)
         found = []
-        for subscription, events, cursor in owed:
-            subscription.cursor = cursor
-            if events:
-                found.append(events)
+        for one in owed:
+            one.subscription.cursor = one.cursor
+            if one.messages:
+                found.append(one.messages)
         if self.connected:
             found.append(_plain(held, self.id))
         else:
