@@ -150,6 +150,7 @@ class Server:
             new_key=self.chance.uuid,
             migrations=MIGRATIONS,
             durability="off" if self.folder.temporary else self.settings.durability,
+            # No other process opens the file of an org in memory: SQLite's locks between processes, four calls a commit, can go.
             vfs="unix-excl" if self.folder.temporary else None,
             capture=self._capture,
         )

@@ -15,7 +15,7 @@ from landbridge.clock import Clock
 from landbridge.wire.http.core import Respond
 from landbridge.wire.http.heads import MOST, lines_of
 from landbridge.wire.http.message import Reply, Request
-from landbridge.wire.http.protocol import Bounds, Connections, HttpProtocol
+from landbridge.wire.http.protocol import HIGH_WATER, Bounds, Connections, HttpProtocol
 from tests.support.running import RunningOrg
 
 Seen = tuple[str, bytes, dict[bytes, bytes], bytes]
@@ -46,6 +46,8 @@ class Wire:
         self.sent = b""
         self.closed = False
         self.unread = 0
+        self.limits: tuple[int, ...] = ()
+        self.tls: object = None
 
     def write(self, data: bytes) -> None:
         if not self.closed:
@@ -59,16 +61,17 @@ class Wire:
     def get_write_buffer_size(self) -> int:
         return self.unread
 
-    def set_write_buffer_limits(self, *_: int) -> None:
-        pass
+    def set_write_buffer_limits(self, *limits: int) -> None:
+        self.limits = limits
 
-    def get_extra_info(self, _: str) -> tuple[str, int]:
-        return "127.0.0.1", 1
+    def get_extra_info(self, name: str) -> object:
+        return self.tls if name == "sslcontext" else ("127.0.0.1", 1)
 
 
 class Connection:
-    def __init__(self) -> None:
+    def __init__(self, tls: object = None) -> None:
         self.core, self.wire = Recorder(), Wire()
+        self.wire.tls = tls
         connections = Connections(self.core, Clock(), Bounds(1_000, 10, 20, 10))  # type: ignore[arg-type]
         connections._date = b""
         self.protocol = HttpProtocol(connections, secure=False)
@@ -250,6 +253,26 @@ def test_who_leaves_an_answer_unread_is_let_go_sooner_when_it_is_a_large_one(unr
 
     connection.protocol.expire(start + after + 0.1)
     assert connection.wire.closed
+
+
+def test_who_sends_half_a_request_and_reads_nothing_has_the_time_of_a_request() -> None:
+    connection = Connection()
+    connection.protocol.pause_writing()
+    connection.feed(b"POST /a HTTP/1.1\r\nHost")
+    start = connection.protocol._since
+    assert start is not None
+
+    connection.protocol.expire(start + 10)
+    assert not connection.wire.closed
+
+    connection.protocol.expire(start + 10.1)
+    assert connection.wire.closed
+
+
+def test_an_answer_leaves_at_once_where_no_tls_stands_between() -> None:
+    """asyncio's TLS takes a limit of 0 for one that is passed already."""
+    assert Connection().wire.limits == (0,)
+    assert Connection(tls=object()).wire.limits == (HIGH_WATER,)
 
 
 def test_a_token_that_is_revoked_opens_nothing_though_its_head_is_known(org: RunningOrg) -> None:

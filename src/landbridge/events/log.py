@@ -245,7 +245,9 @@ class SQLEventLog:
         """Give a draft the next replay id."""
         schema = self.schemas.newest(draft.entity)
         self.schemas.keep(tx, schema)
-        if tx.now is not self._last_now:  # the unit's moment to the millisecond; units of one group share it
+        if (
+            tx.now is not self._last_now
+        ):  # units of one group share their moment; `stamp` is its text, on the whole second
             self._last_now, self._last_stamp = tx.now, f"{tx.stamp[:20]}{tx.now.microsecond // 1000:03d}{tx.stamp[23:]}"
         replay_id, created, key = self._next, self._last_stamp, tx.key
         payload = _ENCODE(draft.values) if draft.payload is None else draft.payload

@@ -302,9 +302,8 @@ class Clients:
         if self.patient and not at_once:
             self._behind[client] = None
             return client
-        tip = self._tip()
         try:
-            owed, done = self._owed(client, tip)
+            owed, done = self._owed(client, self._tip())
         except BaseException:
             session.lost(now)  # the request fails; the client may try again
             raise

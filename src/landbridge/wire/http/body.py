@@ -48,16 +48,16 @@ def decode(request: Request) -> Any:
     """The body as any JSON value."""
     if request.content is not None:
         return request.content
-    kind = request.headers.get(b"content-type")
+    kind = request.header(b"content-type")
     if kind is not None and media_type(kind) not in _JSON_TYPES:
-        raise UnsupportedMediaType(kind.decode("latin-1"))
+        raise UnsupportedMediaType(kind)
     return _value(request.body)
 
 
 @lru_cache(maxsize=64)
-def media_type(content_type: bytes) -> str:
+def media_type(content_type: str) -> str:
     """The type in a Content-Type, in lower case, without its parameters."""
-    return content_type.decode("latin-1").partition(";")[0].strip().lower()
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _value(body: bytes) -> Any:

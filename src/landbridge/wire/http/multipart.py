@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from landbridge.errors import InvalidMultipart
+from landbridge.wire.http.body import media_type
 
 MOST_PARTS = 25
 MAX_HEADERS = 8192
@@ -27,12 +28,9 @@ class Part:
     data: memoryview
 
 
-TYPE = "multipart/form-data"
-
-
 def is_multipart(content_type: str | None) -> bool:
     """Whether a Content-Type is that of a form with parts."""
-    return content_type is not None and content_type.partition(";")[0].strip().lower() == TYPE
+    return content_type is not None and media_type(content_type) == "multipart/form-data"
 
 
 def parse(content_type: str, body: bytes, most: int = MOST_PARTS) -> list[Part]:

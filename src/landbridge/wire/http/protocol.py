@@ -43,7 +43,6 @@ HIGH_WATER = 1 << 20
 JOINED = 16_384
 """Larger bodies are not copied behind their head: two writes cost less than the copy."""
 
-NONE = Line("", b"", Head({}))
 _REASONS = {
     200: b"OK", 201: b"Created", 204: b"No Content", 300: b"Multiple Choices", 302: b"Found", 304: b"Not Modified",
     400: b"Bad Request", 401: b"Unauthorized", 403: b"Forbidden", 404: b"Not Found", 405: b"Method Not Allowed",
@@ -137,7 +136,6 @@ class HttpProtocol(asyncio.Protocol):
         "_keep",
         "_last",
         "_lengths",
-        "_line",
         "_lines",
         "_parser",
         "_paused",
@@ -165,9 +163,8 @@ class HttpProtocol(asyncio.Protocol):
         self._heads: dict[bytes, Head] = {}
         self._lines: bytes | None = None
         """The header lines of the request that the parser is reading, if they may be kept."""
-        self._last: Lines | None = None
-        """The last request with a known head, and in `_line` what is known of it."""
-        self._line = NONE
+        self._last: tuple[Lines, Line] | None = None
+        """The last request with a known head, and what is known of it."""
         self._reading = False
         """Whether the parser has part of a request."""
         self._request: Request | None = None
@@ -242,7 +239,8 @@ class HttpProtocol(asyncio.Protocol):
             much = self._transport.get_write_buffer_size() > HIGH_WATER
             if now - self._stalled > (bounds.request_timeout if much else bounds.idle_timeout):
                 self.abort()
-        elif self._since is not None:
+                return
+        if self._since is not None:
             idle = not self._running and not self._size
             if now - self._since > (bounds.idle_timeout if idle else bounds.request_timeout):
                 self.abort()
@@ -279,22 +277,23 @@ class HttpProtocol(asyncio.Protocol):
 
     def _is_known(self, data: bytes) -> bool:
         """Whether this is a whole request with header lines that were seen before: it is taken then."""
-        last = self._last
-        if last is not None:
-            body = last.body_in(data)
+        if self._last is not None:
+            lines, line = self._last
+            body = lines.body_in(data)
             if body is not None and len(body) <= self._connections.bounds.max_body:
-                self._take_known(self._line, body)
+                self._take_known(line, body)
                 return True
-        lines, line = lines_of(data), request_line(data)
-        if lines is None or line is None:
+        found, plain = lines_of(data), request_line(data)
+        if found is None or plain is None:
             self._lines = None
             return False
-        self._lines = lines.key
-        head = self._heads.get(lines.key)
-        if head is None or len(data) - lines.body > self._connections.bounds.max_body:
+        self._lines = found.key
+        head = self._heads.get(found.key)
+        if head is None or len(data) - found.body > self._connections.bounds.max_body:
             return False
-        self._last, self._line = lines, Line(line[0], line[1], head)
-        self._take_known(self._line, data[lines.body :])
+        line = Line(plain[0], plain[1], head)
+        self._last = found, line
+        self._take_known(line, data[found.body :])
         return True
 
     def _take_known(self, line: Line, body: bytes) -> None:

@@ -20,7 +20,7 @@ from landbridge.server import Server
 from landbridge.storage import Reader
 from landbridge.storage.dialect import quote
 from landbridge.wire.http import multipart
-from landbridge.wire.http.body import decode_object, media_type, object_of
+from landbridge.wire.http.body import decode_object, object_of
 from landbridge.wire.http.message import Call, Reply
 
 AT_ONCE = 2 * records.blobs.PART
@@ -72,10 +72,9 @@ def _part(hashed: str, number: int, reader: Reader) -> bytes | None:
 
 def decode_record(call: Call, entity: Entity) -> dict[str, Any]:
     """The record in a request's body: a JSON object, or a form whose files are the values of blob fields."""
-    kind = call.request.headers.get(b"content-type")
-    if kind is None or media_type(kind) != multipart.TYPE:
+    content_type = call.request.header(b"content-type")
+    if content_type is None or not multipart.is_multipart(content_type):
         return decode_object(call.request)
-    content_type = kind.decode("latin-1")
     given: dict[str, Any] | None = None
     files: dict[str, bytes] = {}
     for part in multipart.parse(content_type, call.request.body):
