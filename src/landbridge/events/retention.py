@@ -10,13 +10,14 @@ Source: `events.md` section 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 
 from landbridge.clock import Clock
 from landbridge.events.log import SQLEventLog
 from landbridge.events.model import DEAD_LETTER, topic_of
-from landbridge.storage import Database, Reader, Tx, Unit
+from landbridge.storage import Database, Reader, Row, Tx, Unit
 from landbridge.values import format_datetime
 
 KEPT = timedelta(hours=72)
@@ -26,9 +27,10 @@ CHUNK = 500
 PAUSE = 0.005
 """Seconds between two such units."""
 
-# Dead letters stay: they are read when somebody has the time.
-OLD = f"SELECT id, topic FROM lb_event WHERE id > ? AND created < ? AND topic <> '{topic_of(DEAD_LETTER)}' ORDER BY id LIMIT ?"
-OLD_OF_TOPIC = "SELECT id, topic FROM lb_event WHERE topic = ? AND created < ? ORDER BY id LIMIT ?"
+# Both are read until the first event that is young enough: a whole log is never walked. Dead letters stay: they are read
+# when somebody has the time.
+OLDEST = f"SELECT id, topic, created FROM lb_event WHERE id > ? AND topic <> '{topic_of(DEAD_LETTER)}' ORDER BY id"
+OLDEST_OF_TOPIC = "SELECT id, topic, created FROM lb_event WHERE topic = ? ORDER BY id"
 
 
 class Retention:
@@ -38,6 +40,7 @@ class Retention:
         self._db = db
         self._log = log
         self._clock = clock
+        self._passed = 0  # the replay id up to which nothing but dead letters is left
 
     async def sweep(self) -> int:
         """Remove everything that is too old now; how many events went. Never holds the writer for more than CHUNK."""
@@ -52,15 +55,21 @@ class Retention:
         log = self._log
 
         def work(reader: Reader) -> list[tuple[int, str]]:
-            # The oldest event is looked at first: most seconds end there.
-            found = reader.all(OLD, (log.trimmed, format_datetime(now - KEPT), CHUNK))
+            oldest = reader.one(OLDEST, (self._passed,))
+            self._passed = log.tip() if oldest is None else oldest[0] - 1
+            found = _older(reader.each(OLDEST, (self._passed,)), format_datetime(now - KEPT))
             for topic in () if found else log.standard_volume:
-                found = reader.all(OLD_OF_TOPIC, (topic, format_datetime(now - KEPT_STANDARD_VOLUME), CHUNK))
+                found = _older(reader.each(OLDEST_OF_TOPIC, (topic,)), format_datetime(now - KEPT_STANDARD_VOLUME))
                 if found:
                     break
-            return [(row[0], row[1]) for row in found]
+            return found
 
         return self._db.read_now(work)
 
     def _removal(self, rows: Sequence[tuple[int, str]]) -> Callable[[Tx], None]:
         return lambda tx: self._log.trim(tx, rows)
+
+
+def _older(rows: Iterator[Row], moment: str) -> list[tuple[int, str]]:
+    """What comes before the first event that is not older, at most CHUNK of it; times rise with the ids."""
+    return [(row[0], row[1]) for row in takewhile(lambda row: row[2] < moment, islice(rows, CHUNK))]
