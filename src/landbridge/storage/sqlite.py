@@ -61,6 +61,8 @@ GROUP_SECONDS = 0.008
 LEASE_SECONDS = 5.0
 """How long a transaction across awaits may hold the writer (ARCHITECTURE, decision 3)."""
 READERS = 2
+STATEMENTS = 192
+"""Prepared statements that a connection keeps. apsw goes through half of them to find one: 512 cost a microsecond a statement."""
 BUSY_MS = 5000
 """How long to wait for another program that has the file locked (a backup, a database browser)."""
 
@@ -404,7 +406,7 @@ class SQLiteDatabase:
 
     def _connect(self, *, write: bool = False) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-        connection = apsw.Connection(str(self.path), flags=flags, vfs=self._vfs, statementcachesize=512)
+        connection = apsw.Connection(str(self.path), flags=flags, vfs=self._vfs, statementcachesize=STATEMENTS)
         connection.set_busy_timeout(BUSY_MS)
         # `execute` of several pragmas stops at the first that returns a row until it is read: one call each.
         for pragma in (
