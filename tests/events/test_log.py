@@ -20,7 +20,7 @@ from landbridge import events
 from landbridge.chance import Chance
 from landbridge.clock import Clock
 from landbridge.errors import Unsupported
-from landbridge.events import Channels, Draft, Member, ReplayIdInvalid, Retention, SQLEventLog
+from landbridge.events import ChangeHeader, Channels, Draft, Member, ReplayIdInvalid, Retention, SQLEventLog
 from landbridge.events import log as log_module
 from landbridge.events.ring import Ring
 from landbridge.schema import Catalog, standard
@@ -418,6 +418,28 @@ class TestSQLEventLog(EventLogContract):
     async def world(self, again: Make) -> AsyncIterator[World]:
         async with again() as found:
             yield found
+
+    async def test_a_header_comes_back_from_its_row_as_it_was(self, again: Make) -> None:
+        def work(tx: Any) -> None:
+            header = ChangeHeader(
+                "Account", ("001",), "UPDATE", "client/x", tx.key, 2, 1_700_000_000_123, 7, "005", ("Phone",), (), ("Name", "Phone")
+            )  # fmt: skip
+            world.log.append(tx, [Draft("AccountChangeEvent", "u", "001", "005", {"Name": "x", "Phone": None}, header)])
+
+        channels = Channels((Member("ChangeEvents", "AccountChangeEvent"),))
+        async with again() as world:
+            world.log.channels = channels
+            await world.db.write(work, UNIT)
+            (fresh,) = world.log.read(world.topic("/data/AccountChangeEvent"), 0, 10)
+            assert len(world.db.writer.execute("SELECT header FROM lb_event").fetchone()[0]) < 100
+        async with again() as world:
+            world.log.channels = channels
+            assert world.log.read(world.topic("/data/AccountChangeEvent"), 0, 10) == [fresh]
+            # As rows were written before migration 12.
+            world.db.writer.execute("UPDATE lb_event SET header = ?", (msgspec.json.encode(fresh.header),))
+        async with again() as world:
+            world.log.channels = channels
+            assert world.log.read(world.topic("/data/AccountChangeEvent"), 0, 10) == [fresh]
 
     async def test_what_stands_behind_a_unit_survives_its_rollback(self, world: World) -> None:
         def work(tx: Any) -> None:

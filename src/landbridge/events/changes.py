@@ -9,13 +9,13 @@ Source: `events.md` section 5; a CREATE's empty changedFields as documented ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
 from landbridge.events.model import ChangeHeader, Draft, change_entity
-from landbridge.events.schemas import ChangeShape, Schemas
+from landbridge.events.schemas import ChangeShape
 from landbridge.storage import Tx
 
 OVERFLOW = 100_000
@@ -36,17 +36,20 @@ class RecordChange(Protocol):
     @property
     def record_id(self) -> str: ...
     @property
-    def values(self) -> Mapping[str, Any]: ...
+    def values(self) -> dict[str, Any]: ...
 
 
-class Frame(NamedTuple):
+class Frame:
     """What the change events of one unit have in common. `timestamp` in epoch milliseconds."""
 
-    transaction_key: str
-    timestamp: int
-    number: int
-    user: str
-    origin: str
+    __slots__ = ("number", "origin", "timestamp", "transaction_key", "user")
+
+    def __init__(self, transaction_key: str, timestamp: int, number: int, user: str, origin: str) -> None:
+        self.transaction_key = transaction_key
+        self.timestamp = timestamp
+        self.number = number
+        self.user = user
+        self.origin = origin
 
 
 class Captured(Protocol):
@@ -65,33 +68,37 @@ class Log(Protocol):
 
     @property
     def next_id(self) -> int: ...
-    @property
-    def schemas(self) -> Schemas: ...
+    def change_shape(self, sobject: str) -> ChangeShape: ...
 
 
-def drafts(captured: Iterable[Captured], tx: Tx, user: str, log: Log, new_uuid: Callable[[], str]) -> Iterator[Draft]:
+def drafts(captured: Sequence[Captured], tx: Tx, user: str, log: Log, new_uuid: Callable[[], str]) -> list[Draft]:
     """The change events of one unit, in order."""
     frame = Frame(tx.key, int(tx.now.timestamp() * 1000), log.next_id, user, tx.unit.origin)
+    found: list[Draft] = []
     overflowed: set[str] = set()
+    name = ""
     for one in captured:
         change, sequence = one.change, one.sequence
         if sequence > OVERFLOW:
             if change.sobject not in overflowed:
                 overflowed.add(change.sobject)
-                yield overflow(frame, change.sobject, OVERFLOW + len(overflowed), new_uuid())
+                found.append(overflow(frame, change.sobject, OVERFLOW + len(overflowed), new_uuid()))
             continue
-        shape = log.schemas.shape(change.sobject)
+        if change.sobject != name:
+            name = change.sobject
+            shape = log.change_shape(name)
         made = draft(frame, shape, change, one.changed, sequence, new_uuid())
         # Most objects have no room for so much text, whatever is written into it.
         fits = shape.longest <= LARGEST or len(msgspec.json.encode(made.values)) <= LARGEST
-        yield made if fits else gap(frame, change, sequence, made.uuid)
+        found.append(made if fits else gap(frame, change, sequence, made.uuid))
+    return found
 
 
 def draft(
     frame: Frame, shape: ChangeShape, change: RecordChange, changed: Collection[str], sequence: int, uuid: str
 ) -> Draft:
     """The event of one change; `changed` names the columns of an UPDATE that differ."""
-    kind = str(change.kind)
+    kind = str.__str__(change.kind)  # a member of an enum becomes plain text, without the enum's own way to it
     values: dict[str, Any] = {}
     names: tuple[str, ...] = ()
     nulled: tuple[str, ...] = ()
@@ -106,18 +113,19 @@ def _draft(
     frame: Frame, change: RecordChange, kind: str, sequence: int, uuid: str, values: dict[str, Any],
     names: tuple[str, ...], nulled: tuple[str, ...],
 ) -> Draft:  # fmt: skip
+    record_id = change.record_id
     header = ChangeHeader(
-        change.sobject, (str(change.record_id),), kind, frame.origin, frame.transaction_key, sequence, frame.timestamp,
+        change.sobject, (record_id,), kind, frame.origin, frame.transaction_key, sequence, frame.timestamp,
         frame.number, frame.user, nulled, (), names,
     )  # fmt: skip
-    return Draft(change_entity(change.sobject), uuid, str(change.record_id), frame.user, values, header)
+    return Draft(change_entity(change.sobject), uuid, record_id, frame.user, values, header)
 
 
-def _populated(shape: ChangeShape, stored: Mapping[str, Any]) -> dict[str, Any]:
+def _populated(shape: ChangeShape, stored: dict[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    place_of = shape.places.get
+    places = shape.places
     for column, value in stored.items():
-        if value is None or (place := place_of(column)) is None:
+        if value is None or (place := places.get(column)) is None:
             continue
         field, part, boolean = place
         if boolean:

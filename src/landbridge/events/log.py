@@ -29,10 +29,10 @@ from landbridge.access import Access
 from landbridge.clock import Clock
 from landbridge.errors import Unsupported
 from landbridge.events.channels import Channels
-from landbridge.events.model import ChangeHeader, Draft, Event, topic_of
+from landbridge.events.model import ChangeHeader, Draft, Event, captured_object, topic_of
 from landbridge.events.payload import Form
 from landbridge.events.ring import Ring, after
-from landbridge.events.schemas import Schemas
+from landbridge.events.schemas import ChangeShape, Schema, Schemas
 from landbridge.events.topics import Predicate, Topic, Topics
 from landbridge.events.visibility import visible
 from landbridge.schema import Catalog
@@ -94,13 +94,13 @@ Scanned = tuple[list[Event], int]
 
 
 class EventLog(Protocol):
-    """The seam of the log: what every implementation promises (`tests/support/event_log.py` is its contract)."""
+    """The seam of the log: what every implementation promises (`tests/events/test_log.py` is its contract)."""
 
     def topic(self, name: str) -> Topic | None:
         """The topic of that name, whatever its case; None for none. Raises Unsupported for kinds we do not have."""
         ...
 
-    def append(self, tx: Tx, drafts: Iterable[Draft]) -> list[int]:
+    def append(self, tx: Tx, drafts: Sequence[Draft]) -> list[int]:
         """Append inside the unit; their replay ids, rising. Nothing is visible to readers before the commit."""
         ...
 
@@ -173,6 +173,11 @@ class SQLEventLog:
         self._marks, newest = db.read_now(_ends)
         self._trimmed = self._marks.pop(WHOLE, 0)
         self._next = newest + 1
+        # Of one catalogue: how changes look, by object, and the schemas that events are written with, by entity, as far as
+        # the database has them.
+        self._followed: Catalog | None = None
+        self._shapes: dict[str, ChangeShape] = {}
+        self._written: dict[str, Schema] = {}
         self._last_now: datetime | None = None
         self._last_stamp = ""
         self._ring = Ring(newest)
@@ -220,7 +225,9 @@ class SQLEventLog:
 
     # --- appending -----------------------------------------------------------------------------------------------
 
-    def append(self, tx: Tx, drafts: Iterable[Draft]) -> list[int]:
+    def append(self, tx: Tx, drafts: Sequence[Draft]) -> list[int]:
+        if len(drafts) == 1:
+            return [self.append_one(tx, drafts[0])]
         made: list[_Made] = []
         first, written = self._next, 0
         for draft in drafts:
@@ -243,20 +250,42 @@ class SQLEventLog:
 
     def _number(self, tx: Tx, draft: Draft) -> _Made:
         """Give a draft the next replay id."""
-        schema = self.schemas.newest(draft.entity)
-        self.schemas.keep(tx, schema)
-        if (
-            tx.now is not self._last_now
-        ):  # units of one group share their moment; `stamp` is its text, on the whole second
-            self._last_now, self._last_stamp = tx.now, f"{tx.stamp[:20]}{tx.now.microsecond // 1000:03d}{tx.stamp[23:]}"
+        entity = draft.entity
+        self._follow_catalog()
+        written = self._written.get(entity)
+        if written is None:
+            schema = self.schemas.newest(entity)
+            if self.schemas.keep(tx, schema):
+                self._written[entity] = schema
+        else:
+            schema = written
+        now = tx.now
+        if now is not self._last_now:  # units of one group share their moment; `stamp` is its text, on the whole second
+            stamp = tx.stamp
+            self._last_now, self._last_stamp = now, f"{stamp[:20]}{now.microsecond // 1000:03d}{stamp[23:]}"
         replay_id, created, key = self._next, self._last_stamp, tx.key
         payload = _ENCODE(draft.values) if draft.payload is None else draft.payload
-        head = None if draft.header is None else _ENCODE(draft.header)
-        event = Event(replay_id, schema.topic, draft.entity, draft.uuid, draft.key, schema.id, created, draft.created_by,
-                      key, draft.values, draft.header)  # fmt: skip
+        head = None if draft.header is None else _kept(draft.header)
+        topic, uuid, partition, schema_id, user = schema.topic, draft.uuid, draft.key, schema.id, draft.created_by
+        event = Event(
+            replay_id, topic, entity, uuid, partition, schema_id, created, user, key, draft.values, draft.header
+        )
         self._next = replay_id + 1
-        row = replay_id, schema.topic, draft.uuid, draft.key, schema.id, created, draft.created_by, key, payload, head
+        row = replay_id, topic, uuid, partition, schema_id, created, user, key, payload, head
         return _Made(event, row, len(payload))
+
+    def _follow_catalog(self) -> None:
+        catalog = self._catalog()
+        if catalog is not self._followed:
+            self._followed, self._shapes, self._written = catalog, {}, {}
+
+    def change_shape(self, sobject: str) -> ChangeShape:
+        """How changes of an object look now. Raises KeyError for no object."""
+        self._follow_catalog()
+        found = self._shapes.get(sobject)
+        if found is None:
+            found = self._shapes[sobject] = self.schemas.shape(sobject)
+        return found
 
     @property
     def next_id(self) -> int:
@@ -435,7 +464,7 @@ class SQLEventLog:
         """The event as this user may see it: `avro` and `json` of what is not the same event are not to be shared."""
         if event.header is None or not access.hidden:
             return event
-        return visible(event, access, self.schemas.shape(event.header.entity_name).columns)
+        return visible(event, access, self.change_shape(event.header.entity_name).columns)
 
     def json(self, event: Event) -> bytes:
         return self._json.of(event, lambda one: self.form(one.schema_id).json(one))
@@ -503,13 +532,34 @@ def _no_filters(text: str, entity: str) -> Predicate:
     raise Unsupported(f"the filter {text!r} of a channel member ({entity})")
 
 
-_HEADER = msgspec.json.Decoder(ChangeHeader)
+def _kept(header: ChangeHeader) -> bytes:
+    """A header as its row keeps it: what the other columns do not say."""
+    return _ENCODE((
+        header.change_type, header.change_origin, header.sequence_number, header.commit_timestamp, header.commit_number,
+        header.nulled_fields, header.diff_fields, header.changed_fields,
+    ))  # fmt: skip
+
+
+_KEPT = msgspec.json.Decoder(tuple[str, str, int, int, int, tuple[str, ...], tuple[str, ...], tuple[str, ...]])
+_WHOLE = msgspec.json.Decoder(ChangeHeader)
+"""Of rows before migration 12, which kept all of a header, as an object."""
 _VALUES = msgspec.json.Decoder(dict[str, Any])
 
 
 def _event(row: Sequence[Any]) -> Event:
-    replay_id, topic, uuid, key, schema_id, created, created_by, transaction_key, payload, header = row
+    replay_id, topic, uuid, key, schema_id, created, created_by, transaction_key, payload, kept = row
+    entity = topic.rpartition("/")[2]
+    header: ChangeHeader | None = None
+    if kept is not None:
+        if kept[:1] == b"{":
+            header = _WHOLE.decode(kept)
+        else:
+            kind, origin, sequence, timestamp, number, nulled, diff, changed = _KEPT.decode(kept)
+            header = ChangeHeader(
+                captured_object(entity) or entity, (key,), kind, origin, transaction_key, sequence, timestamp, number,
+                created_by, nulled, diff, changed,
+            )  # fmt: skip
     return Event(
-        replay_id, topic, topic.rpartition("/")[2], uuid, key, schema_id, created, created_by, transaction_key,
-        _VALUES.decode(payload), None if header is None else _HEADER.decode(header),
+        replay_id, topic, entity, uuid, key, schema_id, created, created_by, transaction_key, _VALUES.decode(payload),
+        header,
     )  # fmt: skip

@@ -353,12 +353,13 @@ class Schemas:
                 return path
         return None
 
-    def keep(self, tx: Tx, schema: Schema) -> None:
-        """Make sure the database has a schema that an event is written with."""
+    def keep(self, tx: Tx, schema: Schema) -> bool:
+        """Make sure the database has a schema that an event is written with. Returns whether it had it before this unit."""
         if schema.id in self._kept:
-            return
+            return True
         tx.run(KEEP, (schema.id, schema.entity, schema.json.decode()))
         tx.after_commit(lambda: self._kept.add(schema.id))
+        return False
 
     def find(self, reader: Reader, schema_id: str) -> Schema | None:
         """The schema of that id: of the database, of the catalogue; None for none."""

@@ -3,7 +3,7 @@
 from landbridge.records import bin as _bin
 from landbridge.records import blobs, genesis
 from landbridge.records.bin import Bin
-from landbridge.records.capture import Captured, capture
+from landbridge.records.capture import Captured, capture, touched
 from landbridge.records.change import Change, ChangeKind, SaveResult
 from landbridge.records.lists import Lists
 from landbridge.records.seen import view
@@ -26,5 +26,6 @@ __all__ = [
     "blobs",
     "capture",
     "genesis",
+    "touched",
     "view",
 ]

@@ -7,39 +7,48 @@ their transaction. `events/changes.py` turns them into entries of the log.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
 
 from landbridge.records.change import Change, ChangeKind
 
 
-class Captured(NamedTuple):
+class Captured:
     """One change event to be: `sequence` counts from 1 within the unit; `changed` names the columns that differ."""
 
-    sequence: int
-    change: Change
-    changed: tuple[str, ...]
+    __slots__ = ("change", "changed", "sequence")
+
+    def __init__(self, sequence: int, change: Change, changed: tuple[str, ...]) -> None:
+        self.sequence = sequence
+        self.change = change
+        self.changed = changed
 
 
-def capture(changes: Iterable[Change], selected: Collection[str]) -> Iterator[Captured]:
+def capture(changes: Sequence[Change], selected: Collection[str]) -> list[Captured]:
     """
     The changes of the selected objects (lower-case names), numbered.
 
     A column that `before` does not have counts as changed (LastModifiedDate is always written anew). An update of an object
     without stamps that changed nothing is dropped.
     """
-    sequence = 0
+    found: list[Captured] = []
     for change in changes:
         if change.sobject.lower() not in selected:
             continue
         changed: tuple[str, ...] = ()
-        if change.kind is ChangeKind.UPDATE:
+        if change.kind is _UPDATE:
             before = change.before or {}
             changed = tuple(name for name, value in change.values.items() if before.get(name, _UNKNOWN) != value)
             if not changed:
                 continue
-        sequence += 1
-        yield Captured(sequence, change, changed)
+        found.append(Captured(len(found) + 1, change, changed))
+    return found
 
 
+def touched(changes: Sequence[Change], sobject: str) -> set[str]:
+    """The ids of the records of one object among the changes."""
+    return {change.record_id for change in changes if change.sobject == sobject}
+
+
+_UPDATE = ChangeKind.UPDATE
+"""Looked up once: members of an enum are slow to find in Python 3.11."""
 _UNKNOWN = object()
