@@ -50,7 +50,7 @@ MIGRATIONS = (
     Migration(9, events.CHANNEL_VIEWS),
     Migration(10, delivery.CLAIMS),
     Migration(11, delivery.SUSPECTS),
-    Migration(12, ()),  # rows of `lb_event` keep less of a header: an older Landbridge would not read them
+    Migration(12, events.SPANS),  # rows of `lb_event` keep less of a header since then, too
 )
 SYSTEM_OBJECTS = (*callouts.OBJECTS, *delivery.OBJECTS)
 """Objects that rooms register over their own tables: read-only, made and upgraded like the standard ones."""
@@ -148,7 +148,7 @@ class Server:
         self.db = SQLiteDatabase.open(
             self.folder.database,
             clock=self.clock,
-            new_key=self.chance.uuid,
+            new_key=self.chance.key,
             migrations=MIGRATIONS,
             durability="off" if self.folder.temporary else self.settings.durability,
             # No other process opens the file of an org in memory: SQLite's locks between processes, four calls a commit, can go.

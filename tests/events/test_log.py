@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -51,8 +52,9 @@ class World:
                                 event_object("Old__e", volume="StandardVolume"),
                                 event_object(events.DEAD_LETTER)))  # fmt: skip
         self.db = SQLiteDatabase.open(
-            path, clock=clock, new_key=Chance(1).uuid, migrations=(Migration(1, events.TABLES),), durability="off"
-        )
+            path, clock=clock, new_key=Chance(1).uuid, durability="off",
+            migrations=(Migration(1, (*events.TABLES, *log_module.SPANS)),),
+        )  # fmt: skip
         self.log = SQLEventLog(self.db, lambda: self.catalog, clock, lambda text, entity: lambda v: v["A__c"] == text)
 
     def topic(self, name: str) -> Any:
@@ -418,6 +420,83 @@ class TestSQLEventLog(EventLogContract):
     async def world(self, again: Make) -> AsyncIterator[World]:
         async with again() as found:
             yield found
+
+    async def test_every_event_is_found_along_the_spans_of_its_topic(self, again: Make) -> None:
+        random = Random(7)
+        names = ("One__e", "Two__e", "Old__e")
+
+        def unit(number: int, ends: str) -> Callable[[Any], None]:
+            def part(tx: Any, text: str, *, fails: bool) -> None:
+                world.log.append(
+                    tx, [draft(random.choice(names), f"{text}-{n}") for n in range(random.randrange(1, 20))]
+                )
+                if fails:
+                    raise ValueError(text)
+
+            def work(tx: Any) -> None:
+                if ends == "clean":
+                    raise ValueError(ends)
+                part(tx, f"{number}", fails=ends == "whole")
+                tx.alone_each(
+                    lambda n: part(tx, f"{number}/{n}", fails=ends == "part" and n == 1), range(3), ValueError
+                )
+
+            return work
+
+        async with again() as world:
+            for number in range(60):
+                await asyncio.gather(
+                    *(world.db.write(unit(number, random.choice(("well", "well", "whole", "part", "clean"))), UNIT)
+                      for _ in range(random.randrange(1, 5))),
+                    return_exceptions=True,
+                )  # fmt: skip
+        async with again() as world:
+            assert world.log._ring.floor == world.log.tip(), "all is read from the database"
+            for name in names:
+                topic = world.topic(f"/event/{name}")
+                kept = [row[0] for row in world.db.writer.execute(
+                    "SELECT id FROM lb_event WHERE topic = ? ORDER BY id", (topic.name,)
+                )]  # fmt: skip
+                assert len(kept) > 200
+                for _ in range(50):
+                    after, limit = random.randrange(world.log.tip()), random.randrange(1, 400)
+                    found = [event.replay_id for event in world.log.read(topic, after, limit)]
+                    assert found == [one for one in kept if one > after][:limit]
+
+            world.clock.jump(timedelta(hours=30))
+            await Retention(world.db, world.log, world.clock).sweep()
+            left = set(world.db.writer.execute("SELECT topic, id >> 6 FROM lb_event"))
+            spans = set(world.db.writer.execute("SELECT topic, span FROM lb_event_span"))
+            assert left <= spans
+            assert len([one for one in spans if one[0] == "/event/Old__e"]) <= 1
+
+    async def test_a_log_with_an_index_gets_spans(self, tmp_path: Path) -> None:
+        def open_with(*migrations: Migration) -> SQLiteDatabase:
+            return SQLiteDatabase.open(
+                tmp_path / "old.sqlite", clock=Clock(), new_key=Chance(1).uuid, durability="off", migrations=migrations
+            )
+
+        old = open_with(Migration(1, events.TABLES))
+        for number in range(1, 1000):
+            row = (
+                number,
+                f"/event/{'One__e' if number % 100 else 'Two__e'}",
+                "u",
+                "k",
+                "s",
+                "c",
+                "005",
+                "t",
+                b"{}",
+                None,
+            )
+            old.writer.execute(log_module.APPEND, row)
+        await old.close()
+
+        new = open_with(Migration(1, events.TABLES), Migration(2, log_module.SPANS))
+        found = new.writer.execute(log_module.READ_ONE, ("/event/Two__e", 100, 800, 5)).fetchall()
+        assert [row[0] for row in found] == [200, 300, 400, 500, 600]
+        await new.close()
 
     async def test_a_header_comes_back_from_its_row_as_it_was(self, again: Make) -> None:
         def work(tx: Any) -> None:

@@ -22,9 +22,10 @@ SELECTION = (*selection.TABLES, *subscriptions.VIEW)
 """What came a migration later: channels and their members, partition keys, what SOQL sees of them and of subscriptions."""
 
 MANAGED = managed.TABLES
+SPANS = (*log.SPANS, *subscriptions.SPANS_VIEW)
 
 __all__ = [
-    "CHANNEL_VIEWS", "DEAD_LETTER", "MANAGED", "TABLES",
+    "CHANNEL_VIEWS", "DEAD_LETTER", "MANAGED", "SPANS", "TABLES",
     "ChangeHeader", "Channels", "Draft", "Event", "EventLog", "Managed", "ManagedSubscriptions", "Member",
     "Publisher", "ReplayIdInvalid", "Retention", "SQLEventLog", "Selection", "Subscription", "Subscriptions", "Topic", "Topics",
 ]  # fmt: skip

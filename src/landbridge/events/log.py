@@ -51,6 +51,18 @@ TABLES = (
     "CREATE TABLE lb_event_mark (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID",
 )
 
+SPAN_BITS = 6
+"""An index entry says that a topic has events among 64 replay ids: an entry for each event was a third of what a commit wrote."""
+SPANS = (
+    "CREATE TABLE lb_event_span (topic TEXT NOT NULL, span INTEGER NOT NULL, PRIMARY KEY (topic, span)) WITHOUT ROWID",
+    f"INSERT INTO lb_event_span SELECT DISTINCT topic, id >> {SPAN_BITS} FROM lb_event",
+    "DROP INDEX lb_event_topic",
+)
+IN_SPAN = f"e.id >= s.span << {SPAN_BITS} AND e.id < (s.span + 1) << {SPAN_BITS} AND +e.topic = s.topic"
+"""Joins an event `e` to a span `s` of its topic. The +, which other bounds of the id need too, keeps SQLite at the span's ids."""
+
+KEEP_SPAN = "INSERT INTO lb_event_span VALUES (?, ?) ON CONFLICT DO NOTHING"
+REMOVE_SPANS = "DELETE FROM lb_event_span WHERE topic = ? AND span < ?"
 APPEND = "INSERT INTO lb_event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 COLUMNS = ("id", "topic", "uuid", "key", "schema_id", "created", "created_by", "transaction_key", "payload", "header")
 _COLUMNS = ", ".join(COLUMNS)
@@ -62,8 +74,12 @@ MARK = """
     ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
 """
 REMOVE = "DELETE FROM lb_event WHERE id = ?"
-# One topic goes along its index; several go along the ids (the + keeps SQLite from sorting index ranges).
-READ_ONE = f"SELECT {_COLUMNS} FROM lb_event WHERE topic = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?"
+# One topic goes along its spans; several go along the ids.
+READ_ONE = f"""
+    SELECT {", ".join("e." + column for column in COLUMNS)} FROM lb_event_span s CROSS JOIN lb_event e ON {IN_SPAN}
+    WHERE s.topic = ?1 AND s.span >= ?2 + 1 >> {SPAN_BITS} AND s.span <= ?3 >> {SPAN_BITS} AND +e.id > ?2 AND +e.id <= ?3
+    ORDER BY s.span, e.id LIMIT ?4
+"""
 READ_ALL = f"SELECT {_COLUMNS} FROM lb_event WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 
 TOGETHER = 500
@@ -178,6 +194,7 @@ class SQLEventLog:
         self._followed: Catalog | None = None
         self._shapes: dict[str, ChangeShape] = {}
         self._written: dict[str, Schema] = {}
+        self._spans: dict[str, int] = {}  # by topic, the newest span that the database has
         self._last_now: datetime | None = None
         self._last_stamp = ""
         self._ring = Ring(newest)
@@ -271,8 +288,17 @@ class SQLEventLog:
             replay_id, topic, entity, uuid, partition, schema_id, created, user, key, draft.values, draft.header
         )
         self._next = replay_id + 1
+        span = replay_id >> SPAN_BITS
+        if self._spans.get(topic) != span:
+            self._begin_span(tx, topic, span)
         row = replay_id, topic, uuid, partition, schema_id, created, user, key, payload, head
         return _Made(event, row, len(payload))
+
+    def _begin_span(self, tx: Tx, topic: str, span: int) -> None:
+        tx.run(KEEP_SPAN, (topic, span))
+        self._spans[topic] = span
+        # Whatever comes after a rollback writes it again; what came before it in this group goes with it, or had it already.
+        tx.on_rollback(lambda: self._spans.clear())
 
     def _follow_catalog(self) -> None:
         catalog = self._catalog()
@@ -367,6 +393,8 @@ class SQLEventLog:
         marks[WHOLE] = (oldest[0] if oldest is not None and oldest[0] is not None else self._next) - 1
         for name, value in marks.items():
             tx.run(MARK, (name, value))
+            if name != WHOLE:
+                tx.run(REMOVE_SPANS, (name, value >> SPAN_BITS))
 
         def after_commit() -> None:
             self._trimmed = max(self._trimmed, marks.pop(WHOLE))

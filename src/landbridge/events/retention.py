@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
 from landbridge.clock import Clock
-from landbridge.events.log import SQLEventLog
+from landbridge.events.log import IN_SPAN, SQLEventLog
 from landbridge.events.model import DEAD_LETTER, topic_of
 from landbridge.storage import Database, Reader, Row, Tx, Unit
 from landbridge.values import format_datetime
@@ -30,7 +30,10 @@ PAUSE = 0.005
 # Both are read until the first event that is young enough: a whole log is never walked. Dead letters stay: they are read
 # when somebody has the time.
 OLDEST = f"SELECT id, topic, created FROM lb_event WHERE id > ? AND topic <> '{topic_of(DEAD_LETTER)}' ORDER BY id"
-OLDEST_OF_TOPIC = "SELECT id, topic, created FROM lb_event WHERE topic = ? ORDER BY id"
+OLDEST_OF_TOPIC = f"""
+    SELECT e.id, e.topic, e.created FROM lb_event_span s CROSS JOIN lb_event e ON {IN_SPAN}
+    WHERE s.topic = ? ORDER BY s.span, e.id
+"""
 
 
 class Retention:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from landbridge.events.log import IN_SPAN, SPAN_BITS
 from landbridge.schema import Numbers
 from landbridge.storage import Reader, Tx
 
@@ -22,27 +23,43 @@ TABLES = (
     "retries INTEGER NOT NULL DEFAULT 0, last_error TEXT, moved TEXT NOT NULL) WITHOUT ROWID",
 )
 
-VIEW = (
-    "ALTER TABLE lb_subscription ADD COLUMN id TEXT",
-    'DROP TABLE IF EXISTS "EventBusSubscriber"',
-    # Lag is counted along the index (topic, id); a channel counts the topics of its members.
-    """CREATE VIEW "EventBusSubscriber" AS
+
+def _view(behind: str) -> str:
+    """What SOQL sees. `behind` joins events to `r`, what is read; a channel reads the topics of its members."""
+    return f"""CREATE VIEW "EventBusSubscriber" AS
        WITH reads AS (
            SELECT s.*, m.topic AS entity_topic FROM lb_subscription s JOIN lb_channel_member m
            ON m.channel = substr(s.topic, 7 + (s.topic LIKE '/event/%'))
            UNION ALL SELECT s.*, s.topic FROM lb_subscription s
            WHERE substr(s.topic, 7 + (s.topic LIKE '/event/%')) NOT IN (SELECT channel FROM lb_channel_member)),
        behind AS (
-           SELECT r.name, count(e.id) AS events, min(e.created) AS oldest,
-                  max((SELECT max(id) FROM lb_event t WHERE t.topic = r.entity_topic)) AS tip
-           FROM reads r LEFT JOIN lb_event e ON e.topic = r.entity_topic AND e.id > r.done_to GROUP BY r.name)
+           SELECT r.name, count(e.id) AS events, min(e.created) AS oldest, {behind} GROUP BY r.name)
        SELECT s.id AS "Id", substr(s.id, 1, 15) AS "ExternalId", s.name AS "Name", s.kind AS "Type",
               substr(s.topic, 7 + (s.topic LIKE '/event/%')) AS "Topic", s.done_to AS "Position", b.tip AS "Tip",
               s.retries AS "Retries", s.last_error AS "LastError", s.state AS "Status", 0 AS "IsPartitioned",
               s.read_to AS "ReadTo", s.done_to AS "DoneTo", s.oldest_open AS "OldestOpen", b.events AS "LagEvents",
               coalesce(max(0, lb_now() - unixepoch(substr(b.oldest, 1, 19))), 0) AS "LagSeconds",
               row_number() OVER (ORDER BY s.name) AS rowid
-       FROM lb_subscription s JOIN behind b ON b.name = s.name""",
+       FROM lb_subscription s JOIN behind b ON b.name = s.name"""
+
+
+VIEW = (
+    "ALTER TABLE lb_subscription ADD COLUMN id TEXT",
+    'DROP TABLE IF EXISTS "EventBusSubscriber"',
+    # Along the index (topic, id), which is gone since.
+    _view(
+        "max((SELECT max(id) FROM lb_event t WHERE t.topic = r.entity_topic)) AS tip "
+        "FROM reads r LEFT JOIN lb_event e ON e.topic = r.entity_topic AND e.id > r.done_to"
+    ),
+)
+SPANS_VIEW = (
+    'DROP VIEW "EventBusSubscriber"',
+    _view(
+        "max((SELECT e.id FROM lb_event_span s CROSS JOIN lb_event e "
+        f"ON {IN_SPAN} WHERE s.topic = r.entity_topic ORDER BY s.span DESC, e.id DESC LIMIT 1)) AS tip "
+        f"FROM reads r LEFT JOIN lb_event_span s ON s.topic = r.entity_topic AND s.span >= r.done_to >> {SPAN_BITS} "
+        f"LEFT JOIN lb_event e ON {IN_SPAN} AND +e.id > r.done_to"
+    ),
 )
 
 _COLUMNS = "name, kind, topic, state, read_to, done_to, oldest_open, retries, last_error"

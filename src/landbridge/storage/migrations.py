@@ -1,8 +1,8 @@
 """
 How a data file of an older Landbridge becomes one of this Landbridge.
 
-A migration only adds (tables, columns, indexes), so that a file can still be read by the release before. The version
-stands in SQLite's `user_version`, and `application_id` says that the file is ours at all.
+A migration keeps every record; a file that has been through it is refused by an older Landbridge. The version stands in
+SQLite's `user_version`, and `application_id` says that the file is ours at all.
 """
 
 from __future__ import annotations
