@@ -27,8 +27,8 @@ class Chance:
         # Names have a stream of their own: how many there are does not change what a switch strikes.
         self._names = random.Random(~self.seed)
         self._uuids: list[str] = []
-        self._keys = self._names.getrandbits(46)
-        self._key_start = ""
+        self._key_start, self._keys = self.uuid()[:24], 2**44 + self._names.getrandbits(44)  # twelve digits, for good
+        self._digits, self._used = "", 0
 
     def fraction(self) -> float:
         """A number from 0 (included) to 1 (excluded), from the seed."""
@@ -50,14 +50,17 @@ class Chance:
 
     def key(self) -> str:
         """A name that is drawn once and then counted, of a UUID's form: for transactions, a third of a UUID's cost."""
-        if not self._key_start:
-            self._key_start = self.uuid()[:24]
         self._keys += 1
-        return f"{self._key_start}{self._keys:012x}"
+        return f"{self._key_start}{hex(self._keys)[2:]}"
 
     def hex(self, digits: int) -> str:
-        """So many lower-case hex digits from the seed: for request ids."""
-        return self._names.getrandbits(4 * digits).to_bytes((digits + 1) // 2, "big").hex()[-digits:]
+        """So many lower-case hex digits, at most 2,048, from the seed: for request ids."""
+        start, end = self._used, self._used + digits
+        if end > len(self._digits):
+            self._digits = self._names.getrandbits(8192).to_bytes(1024, "big").hex()
+            start, end = 0, digits
+        self._used = end
+        return self._digits[start:end]
 
     @staticmethod
     def letters(length: int) -> str:

@@ -279,7 +279,8 @@ class SQLEventLog:
         now = tx.now
         if now is not self._last_now:  # units of one group share their moment; `stamp` is its text, on the whole second
             stamp = tx.stamp
-            self._last_now, self._last_stamp = now, f"{stamp[:20]}{now.microsecond // 1000:03d}{stamp[23:]}"
+            thousandths = str(1000 + now.microsecond // 1000)[1:]
+            self._last_now, self._last_stamp = now, f"{stamp[:20]}{thousandths}{stamp[23:]}"
         replay_id, created, key = self._next, self._last_stamp, tx.key
         payload = _ENCODE(draft.values) if draft.payload is None else draft.payload
         head = None if draft.header is None else _kept(draft.header)
@@ -363,6 +364,8 @@ class SQLEventLog:
 
     def trimmed_of(self, topic: Topic) -> int:
         """The newest event of the topic's entities that retention has let go; 0 for none."""
+        if not self._marks:
+            return 0
         return max((self._marks.get(entity, 0) for entity in topic.entities), default=0)
 
     def start(self, topic: Topic, *, replay: int) -> int:

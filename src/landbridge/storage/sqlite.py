@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +67,7 @@ BUSY_MS = 5000
 """How long to wait for another program that has the file locked (a backup, a database browser)."""
 
 _SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL", "off": "OFF"}
+_SECOND = timedelta(seconds=1)
 _VIOLATED = re.compile(r"constraint failed: (?:index ')?([^'\n]+)'?")
 
 
@@ -153,14 +154,13 @@ class SQLiteTx:
             raise _too_complex(error) from error
 
     def run(self, sql: str, params: Params = ()) -> int:
-        connection = self._connection
         try:
             # No rows to fetch: apsw steps a statement without a result to its end in `execute` itself.
-            connection.execute(sql, params)
+            self._database.cursor.execute(sql, params)
         except apsw.ConstraintError as error:
             raise _violation(error) from None
         self.dirty = True
-        return connection.changes()
+        return self._connection.changes()
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
         names = ", ".join(f'"{column}"' for column in columns)
@@ -350,11 +350,12 @@ class SQLiteDatabase:
         self._listeners: list[Callable[[], None]] = []
         self._closed = False
         self._snapshot = False
-        self._last_stamp = (-1, "")
+        self._last_stamp: tuple[datetime, datetime, str] | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._pool_connections: list[apsw.Connection] = []
         self._idle_readers: deque[_Reader] = deque()
         self.writer = self._connect(write=True)
+        self.cursor = self.writer.cursor()  # for statements without rows: apsw makes one for each call of a connection
         self._reader: _Reader | None = None
         self._checkpointer: Checkpointer | None = None
 
@@ -532,9 +533,9 @@ class SQLiteDatabase:
         self._schedule()
 
     def _run_group(self, group: list[_Waiting]) -> list[_Outcome]:
-        connection = self.writer
+        cursor = self.cursor
         self._end_snapshot()
-        connection.execute("BEGIN IMMEDIATE")
+        cursor.execute("BEGIN IMMEDIATE")
         now = self.clock.now()
         stamp = self._stamp(now)
         outcomes: list[_Outcome] = []
@@ -553,15 +554,15 @@ class SQLiteDatabase:
                         break
             except _NeedsSavepoints:
                 _undo(outcomes)
-                connection.execute("ROLLBACK")
-                connection.execute("BEGIN IMMEDIATE")
+                cursor.execute("ROLLBACK")
+                cursor.execute("BEGIN IMMEDIATE")
                 for waiting in group:
                     # One by one, not `extend`: what ran must be known when the next one ends the transaction.
                     tx = SQLiteTx(self, waiting.unit, now, stamp)
                     outcomes.append(self._run_carefully(tx, waiting.work))
                     if tx.behind is not None:
                         self.run_behind(tx)
-            connection.execute("COMMIT")
+            cursor.execute("COMMIT")
         except BaseException:
             _undo(outcomes)
             raise
@@ -637,10 +638,11 @@ class SQLiteDatabase:
             raise error
 
     def _stamp(self, now: datetime) -> str:
-        second = int(now.timestamp())
-        if self._last_stamp[0] != second:
-            self._last_stamp = (second, format_second(now))
-        return self._last_stamp[1]
+        last = self._last_stamp
+        if last is None or not last[0] <= now < last[1]:
+            start = now.replace(microsecond=0)
+            last = self._last_stamp = (start, start + _SECOND, format_second(now))
+        return last[2]
 
     # --- a transaction across awaits ---------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ def receive(call: Call, answer: Answer) -> Waiting | None:
     except Refused as refused:
         answer(_reply([messages.refusal({}, refused)], refused.code))
         return None
-    wrong = _wrong_version(call.params.get("api", ""), b"/replay/" in call.request.target)
+    wrong = _wrong_version(call.params.get("api", ""), call.request.target.startswith(b"/cometd/replay/"))
     if wrong is not None:
         answer(_reply([messages.refusal(message, wrong) for message in found], wrong.code))
         return None
@@ -95,6 +95,7 @@ def _caller(call: Call, browser: str | None) -> Caller:
     return Caller(None, refused="authentication missing" if bearer(call.request) is None else "authentication invalid")
 
 
+@lru_cache(maxsize=1024)
 def _browser(cookies: bytes | None) -> str | None:
     match = None if cookies is None else _COOKIE.search(cookies)
     return None if match is None else match[1].decode()
