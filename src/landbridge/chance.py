@@ -28,7 +28,7 @@ class Chance:
         self._names = random.Random(~self.seed)
         self._uuids: list[str] = []
         self._key_start, self._keys = self.uuid()[:24], 2**44 + self._names.getrandbits(44)  # twelve digits, for good
-        self._digits, self._used = "", 0
+        self._hexes: list[str] = []
 
     def fraction(self) -> float:
         """A number from 0 (included) to 1 (excluded), from the seed."""
@@ -40,27 +40,28 @@ class Chance:
 
     def uuid(self) -> str:
         """A version 4 UUID from the seed: for event and correlation ids."""
-        if not self._uuids:
-            bits = self._names.getrandbits(128 * _TOGETHER) & _FREE | _VERSION_4
-            self._uuids = [
+        try:
+            return self._uuids.pop()  # in one step: callouts may come from other threads
+        except IndexError:
+            self._uuids += [
                 f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-                for digits in bits.to_bytes(16 * _TOGETHER, "big").hex(" ", 16).split()
+                for digits in _cut(self._names.getrandbits(128 * _TOGETHER) & _FREE | _VERSION_4)
             ]
-        return self._uuids.pop()
+            return self._uuids.pop()
 
     def key(self) -> str:
         """A name that is drawn once and then counted, of a UUID's form: for transactions, a third of a UUID's cost."""
-        self._keys += 1
-        return f"{self._key_start}{hex(self._keys)[2:]}"
+        number = self._keys = self._keys + 1
+        return f"{self._key_start}{hex(number)[2:]}"
 
     def hex(self, digits: int) -> str:
-        """So many lower-case hex digits, at most 2,048, from the seed: for request ids."""
-        start, end = self._used, self._used + digits
-        if end > len(self._digits):
-            self._digits = self._names.getrandbits(8192).to_bytes(1024, "big").hex()
-            start, end = 0, digits
-        self._used = end
-        return self._digits[start:end]
+        """So many lower-case hex digits, at most 32, from the seed: for request ids."""
+        try:
+            found = self._hexes.pop()
+        except IndexError:
+            self._hexes += _cut(self._names.getrandbits(128 * _TOGETHER))
+            found = self._hexes.pop()
+        return found[:digits]
 
     @staticmethod
     def letters(length: int) -> str:
@@ -76,3 +77,8 @@ class Chance:
     def token_bytes(size: int) -> bytes:
         """`size` bytes of the system's randomness: salts and keys."""
         return secrets.token_bytes(size)
+
+
+def _cut(bits: int) -> list[str]:
+    """The digits of _TOGETHER numbers of 128 bits, 32 of each."""
+    return bits.to_bytes(16 * _TOGETHER, "big").hex(" ", 16).split()

@@ -145,6 +145,8 @@ def test_uuids_are_well_formed_and_come_again_from_their_seed() -> None:
     assert {UUID(chance.uuid()).version for _ in range(100)} == {4}
     assert Chance(3).uuid() == Chance(3).uuid()
     assert len({chance.uuid() for _ in range(1000)}) == 1000
+    assert len({chance.hex(32) for _ in range(1000)}) == 1000
+    assert len(chance.hex(16)) == 16
     keys = [chance.key() for _ in range(1000)]
     assert len(set(keys)) == 1000
     assert {UUID(key).version for key in keys} == {4}
