@@ -11,6 +11,10 @@ from collections.abc import Collection, Sequence
 
 from landbridge.records.change import Change, ChangeKind
 
+_UPDATE = ChangeKind.UPDATE
+"""Looked up once: members of an enum are slow to find in Python 3.11."""
+_UNKNOWN = object()
+
 
 class Captured:
     """One change event to be: `sequence` counts from 1 within the unit; `changed` names the columns that differ."""
@@ -47,8 +51,3 @@ def capture(changes: Sequence[Change], selected: Collection[str]) -> list[Captur
 def touched(changes: Sequence[Change], sobject: str) -> set[str]:
     """The ids of the records of one object among the changes."""
     return {change.record_id for change in changes if change.sobject == sobject}
-
-
-_UPDATE = ChangeKind.UPDATE
-"""Looked up once: members of an enum are slow to find in Python 3.11."""
-_UNKNOWN = object()

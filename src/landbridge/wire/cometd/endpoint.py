@@ -95,7 +95,7 @@ def _caller(call: Call, browser: str | None) -> Caller:
     return Caller(None, refused="authentication missing" if bearer(call.request) is None else "authentication invalid")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _browser(cookies: bytes | None) -> str | None:
     match = None if cookies is None else _COOKIE.search(cookies)
     return None if match is None else match[1].decode()
