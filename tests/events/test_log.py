@@ -21,7 +21,7 @@ from landbridge import events
 from landbridge.chance import Chance
 from landbridge.clock import Clock
 from landbridge.errors import Unsupported
-from landbridge.events import ChangeHeader, Channels, Draft, Member, ReplayIdInvalid, Retention, SQLEventLog
+from landbridge.events import Channels, Draft, Member, ReplayIdInvalid, Retention, SQLEventLog, headers
 from landbridge.events import log as log_module
 from landbridge.events.ring import Ring
 from landbridge.schema import Catalog, standard
@@ -123,6 +123,39 @@ class EventLogContract:
         assert world.texts() == ["a", "b"]
         ids = [event.replay_id for event in world.log.read(world.topic("/event/One__e"), 0, 10)]
         assert ids == [outcomes[0][0], outcomes[2][0]]  # type: ignore[index]
+
+    async def test_what_is_captured_after_others_have_published_keeps_the_order(self, world: World) -> None:
+        world.db.capture = lambda tx: world.log.append(tx, [draft("Two__e", f"captured {tx.changes[0]}")])
+        tips: list[tuple[int, int]] = []
+
+        def unit(number: int) -> Any:
+            def work(tx: Any) -> int:
+                tx.changes.append(number)
+                if number % 3 == 0:
+                    tx.immediately(lambda own: world.log.append(own, [draft("One__e", f"behind {number}")]))
+                (replay_id,) = world.log.append(tx, [draft("One__e", str(number))])
+                return replay_id
+
+            return work
+
+        for number in range(10):
+            world.db.submit(unit(number), UNIT, lambda found, error: tips.append((found or 0, world.log.tip())))
+        await world.append("last")
+
+        world.log.channels = Channels(
+            (Member("Both__chn", "One__e"), Member("Both__chn", "Two__e")), (("Both__chn", "event"),)
+        )
+        both = world.topic("/event/Both__chn")
+        fresh = world.log.read(both, 0, 100)
+        world.log._ring = Ring(world.log.tip())
+        assert world.log.read(both, 0, 100) == fresh
+        assert [event.replay_id for event in fresh] == list(range(1, 26))
+        assert [event.values["A__c"] for event in fresh if event.topic == "/event/Two__e"] == [
+            f"captured {number}" for number in range(10)
+        ]
+        # Who hears that an event is in the log finds it there.
+        assert len(tips) == 10
+        assert {tip for _, tip in tips} == {25}
 
     async def test_a_savepoint_that_is_undone_takes_its_events_along(self, world: World) -> None:
         def work(tx: Any) -> None:
@@ -500,8 +533,8 @@ class TestSQLEventLog(EventLogContract):
 
     async def test_a_header_comes_back_from_its_row_as_it_was(self, again: Make) -> None:
         def work(tx: Any) -> None:
-            header = ChangeHeader(
-                "Account", ("001",), "UPDATE", "client/x", tx.key, 2, 1_700_000_000_123, 7, "005", ("Phone",), (), ("Name", "Phone")
+            header = headers.new(
+                "Account", "001", "UPDATE", "client/x", tx.key, 2, 1_700_000_000_123, 7, "005", ("Phone",), ("Name", "Phone")
             )  # fmt: skip
             world.log.append(tx, [Draft("AccountChangeEvent", "u", "001", "005", {"Name": "x", "Phone": None}, header)])
 

@@ -13,8 +13,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from landbridge.access import Access
 from landbridge.errors import SalesforceError
 from landbridge.ids import RecordId
-from landbridge.records import Bin, Change, Store
-from landbridge.storage import Tx, Unit
+from landbridge.records import Bin, Store
+from landbridge.storage import Change, Tx, Unit
 from tests.conftest import ROOT
 from tests.support.running import RunningOrg
 

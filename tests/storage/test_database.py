@@ -311,3 +311,138 @@ async def test_a_file_that_another_program_has_locked_is_told(tmp_path: Path, mo
         open_database(tmp_path / "org.sqlite")
 
     other.close()
+
+
+LATER = "INSERT INTO item VALUES (?, ?)"
+
+
+def later(*rows: tuple[str, int]) -> Any:
+    return lambda tx: tx.later(LATER, rows)
+
+
+async def test_rows_for_later_are_there_after_the_commit_whatever_their_number(
+    db: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(implementation, "PUT_OFF", 3)
+
+    await asyncio.gather(*(db.write(later(*((f"{unit} {n}", n) for n in range(unit))), UNIT) for unit in range(6)))
+    await db.write(later(("alone", 1)), UNIT)
+
+    assert names(db) == sorted([*(f"{unit} {n}" for unit in range(6) for n in range(unit)), "alone"])
+
+
+async def test_rows_for_later_may_be_of_two_statements(db: SQLiteDatabase) -> None:
+    def other(tx: Tx) -> None:
+        tx.later("INSERT INTO item (n, name) VALUES (?, ?)", [(2, "other")])
+
+    await asyncio.gather(db.write(later(("a", 1)), UNIT), db.write(other, UNIT), db.write(later(("b", 1)), UNIT))
+
+    assert names(db) == ["a", "b", "other"]
+
+
+async def test_a_row_for_later_that_is_violated_fails_its_unit_alone(db: SQLiteDatabase) -> None:
+    outcomes = await asyncio.gather(
+        db.write(later(("a", 1)), UNIT), db.write(later(("b", 1), ("a", 2)), UNIT), db.write(later(("c", 1)), UNIT),
+        return_exceptions=True,
+    )  # fmt: skip
+
+    assert [type(one) for one in outcomes] == [type(None), ConstraintViolated, type(None)]
+    assert names(db) == ["a", "c"]
+
+
+async def test_rows_for_later_go_with_the_part_that_is_undone(db: SQLiteDatabase) -> None:
+    def nested(tx: Tx) -> None:
+        tx.later(LATER, [("before", 1)])
+        with pytest.raises(ValueError, match="inner"), tx.nested():
+            tx.later(LATER, [("inside", 1)])
+            raise ValueError("inner")
+        with tx.nested():
+            tx.later(LATER, [("nested", 1)])
+        tx.later(LATER, [("behind", 1)])
+
+    await asyncio.gather(db.write(nested, UNIT), db.write(later(("last", 1)), UNIT))
+
+    assert names(db) == ["before", "behind", "last", "nested"]
+
+
+@pytest.mark.parametrize("part", [False, True])
+async def test_rows_for_later_go_with_what_fails(db: SQLiteDatabase, part: bool) -> None:
+    def fails(tx: Tx) -> None:
+        tx.later(LATER, [("lost", 1)])
+        raise ValueError("late")
+
+    def alone(tx: Tx) -> None:
+        with pytest.raises(ValueError, match="late"):
+            tx.alone(lambda: fails(tx))
+        tx.later(LATER, [("behind", 1)])
+
+    outcomes = await asyncio.gather(
+        db.write(later(("first", 1)), UNIT), db.write(alone if part else fails, UNIT), return_exceptions=True
+    )
+
+    assert [type(one) for one in outcomes] == [type(None), type(None) if part else ValueError]
+    assert names(db) == (["behind", "first"] if part else ["first"])
+
+
+async def test_rows_for_later_of_a_transaction_across_awaits(db: SQLiteDatabase) -> None:
+    async with db.transaction(UNIT) as transaction:
+        await transaction.write(later(("a", 1)))
+        assert await transaction.read(lambda reader: reader.one("SELECT count(*) FROM item")) == (1,)
+    with pytest.raises(ValueError, match="gone"):
+        async with db.transaction(UNIT) as transaction:
+            await transaction.write(later(("b", 1)))
+            raise ValueError("gone")
+
+    assert names(db) == ["a"]
+
+
+async def test_units_are_captured_together_and_fail_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five units a block: in the run that counts everything is captured after its own unit, and once."""
+    monkeypatch.setattr(implementation, "TOGETHER", 5)
+    order: list[str] = []
+
+    def capture(tx: Tx) -> None:
+        (name,) = tx.changes
+        if name == "refused":
+            raise ValueError("capture")
+        tx.later(LATER, [(f"captured {name}", 1)])
+        tx.after_commit(lambda: order.append(f"captured {name}"))
+
+    def change(name: str) -> Any:
+        def work(tx: Tx) -> None:
+            tx.run(INSERT, (name, 1))
+            tx.changes.append(name)  # type: ignore[arg-type]
+            tx.after_commit(lambda: order.append(name))
+
+        return work
+
+    db = open_database(tmp_path / "org.sqlite", capture=capture)
+    groups: list[int] = []
+    db.listen(lambda: groups.append(1))
+    given = [f"n{n:02}" for n in range(12)]
+    await asyncio.gather(*(db.write(change(name), UNIT) for name in given))
+    assert names(db) == sorted([*given, *(f"captured {name}" for name in given)])
+    assert order == [one for name in given for one in (name, f"captured {name}")]
+
+    more = ["a", "refused", "b"]
+    outcomes = await asyncio.gather(*(db.write(change(name), UNIT) for name in more), return_exceptions=True)
+    assert [type(one) for one in outcomes] == [type(None), ValueError, type(None)]
+    assert [name for name in names(db) if not name.endswith(tuple(given))] == ["a", "b", "captured a", "captured b"]
+    assert groups == [1, 1]
+    await db.close()
+
+
+async def test_first_listeners_hear_before_the_units(db: SQLiteDatabase) -> None:
+    heard: list[str] = []
+    db.listen(lambda: heard.append("last"))
+    end = db.listen(lambda: heard.append("first"), first=True)
+    db.submit(add("a"), UNIT, lambda result, error: heard.append(f"told {result}"))
+    await db.write(add("b"), UNIT)
+    assert heard == ["first", "told 1", "last"]
+
+    async with db.transaction(UNIT) as transaction:
+        await transaction.write(add("c"))
+    assert heard[3:] == ["first", "last"]
+    end()
+    await db.write(add("d"), UNIT)
+    assert heard[5:] == ["last"]

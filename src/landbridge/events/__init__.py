@@ -7,9 +7,10 @@ look), `changes` (a record's change as an event), `publish`, `channels` (what is
 
 from landbridge.events import log, managed, schemas, selection, subscriptions
 from landbridge.events.channels import Channels, Member
+from landbridge.events.draft import Draft
 from landbridge.events.log import EventLog, ReplayIdInvalid, SQLEventLog
 from landbridge.events.managed import Managed, ManagedSubscriptions
-from landbridge.events.model import DEAD_LETTER, ChangeHeader, Draft, Event
+from landbridge.events.model import DEAD_LETTER, ChangeHeader, Event
 from landbridge.events.publish import Publisher
 from landbridge.events.retention import Retention
 from landbridge.events.selection import Selection

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -28,9 +28,12 @@ import msgspec
 from landbridge.access import Access
 from landbridge.clock import Clock
 from landbridge.errors import Unsupported
+from landbridge.events import headers
 from landbridge.events.channels import Channels
-from landbridge.events.model import ChangeHeader, Draft, Event, captured_object, topic_of
+from landbridge.events.draft import Draft
+from landbridge.events.model import ChangeHeader, Event, topic_of
 from landbridge.events.payload import Form
+from landbridge.events.places import Places
 from landbridge.events.ring import Ring, after
 from landbridge.events.schemas import ChangeShape, Schema, Schemas
 from landbridge.events.topics import Predicate, Topic, Topics
@@ -193,17 +196,22 @@ class SQLEventLog:
         # the database has them.
         self._followed: Catalog | None = None
         self._shapes: dict[str, ChangeShape] = {}
+        self._places: dict[str, Places] = {}
         self._written: dict[str, Schema] = {}
         self._spans: dict[str, int] = {}  # by topic, the newest span that the database has
         self._last_now: datetime | None = None
         self._last_stamp = ""
+        self._milliseconds_of: datetime | None = None
+        self._milliseconds = 0
         self._ring = Ring(newest)
+        self._made: list[_Made] = []
         self._fresh: list[Event] = []
         self._waiting: dict[asyncio.Future[None], Topic] = {}
         self._listeners: list[Callable[[], None]] = []
         self._avro = _Encoded()
         self._forms: dict[str, Form] = {}
         self._json = _Encoded()
+        db.listen(self._show, first=True)
         db.listen(self._committed)
 
     # --- topics --------------------------------------------------------------------------------------------------
@@ -255,14 +263,14 @@ class SQLEventLog:
         if written < len(made):
             _insert(tx, made[written:])
         if made:
-            tx.after_commit(lambda: self._push_all(made))
+            tx.after_commit(lambda: self._made.extend(made))
         return list(range(first, self._next))
 
     def append_one(self, tx: Tx, draft: Draft) -> int:
         """As `append`, of one draft."""
         made = self._number(tx, draft)
-        tx.run(APPEND, made.row)
-        tx.after_commit(lambda: self._push(made))
+        tx.later(APPEND, (made.row,))
+        tx.after_commit(lambda: self._made.append(made))
         return made.event.replay_id
 
     def _number(self, tx: Tx, draft: Draft) -> _Made:
@@ -276,24 +284,35 @@ class SQLEventLog:
                 self._written[entity] = schema
         else:
             schema = written
-        now = tx.now
-        if now is not self._last_now:  # units of one group share their moment; `stamp` is its text, on the whole second
-            stamp = tx.stamp
-            thousandths = str(1000 + now.microsecond // 1000)[1:]
-            self._last_now, self._last_stamp = now, f"{stamp[:20]}{thousandths}{stamp[23:]}"
+        if tx.now is not self._last_now:
+            self._take_moment(tx)
         replay_id, created, key = self._next, self._last_stamp, tx.key
         payload = _ENCODE(draft.values) if draft.payload is None else draft.payload
-        head = None if draft.header is None else _kept(draft.header)
         topic, uuid, partition, schema_id, user = schema.topic, draft.uuid, draft.key, schema.id, draft.created_by
-        event = Event(
-            replay_id, topic, entity, uuid, partition, schema_id, created, user, key, draft.values, draft.header
-        )
+        header: ChangeHeader | None = None
+        kept: bytes | None = None
+        if draft.header is not None:
+            header, kept = draft.header
+        event = Event(replay_id, topic, entity, uuid, partition, schema_id, created, user, key, draft.values, header)
         self._next = replay_id + 1
         span = replay_id >> SPAN_BITS
         if self._spans.get(topic) != span:
             self._begin_span(tx, topic, span)
-        row = replay_id, topic, uuid, partition, schema_id, created, user, key, payload, head
+        row = replay_id, topic, uuid, partition, schema_id, created, user, key, payload, kept
         return _Made(event, row, len(payload))
+
+    def _take_moment(self, tx: Tx) -> None:
+        """Units of one group share their moment; `stamp` is its text, on the whole second."""
+        now, stamp = tx.now, tx.stamp
+        thousandths = str(1000 + now.microsecond // 1000)[1:]
+        self._last_now, self._last_stamp = now, f"{stamp[:20]}{thousandths}{stamp[23:]}"
+
+    def milliseconds(self, tx: Tx) -> int:
+        """A unit's moment since the epoch."""
+        now = tx.now
+        if now is not self._milliseconds_of:
+            self._milliseconds_of, self._milliseconds = now, int(now.timestamp() * 1000)
+        return self._milliseconds
 
     def _begin_span(self, tx: Tx, topic: str, span: int) -> None:
         tx.run(KEEP_SPAN, (topic, span))
@@ -304,7 +323,7 @@ class SQLEventLog:
     def _follow_catalog(self) -> None:
         catalog = self._catalog()
         if catalog is not self._followed:
-            self._followed, self._shapes, self._written = catalog, {}, {}
+            self._followed, self._shapes, self._places, self._written = catalog, {}, {}, {}
 
     def change_shape(self, sobject: str) -> ChangeShape:
         """How changes of an object look now. Raises KeyError for no object."""
@@ -314,21 +333,34 @@ class SQLEventLog:
             found = self._shapes[sobject] = self.schemas.shape(sobject)
         return found
 
+    def places(self, sobject: str) -> Places:
+        """Where an object's columns stand in its change events now. Raises KeyError for no object."""
+        self._follow_catalog()
+        found = self._places.get(sobject)
+        if found is None:
+            found = self._places[sobject] = self.change_shape(sobject).places
+        return found
+
     @property
     def next_id(self) -> int:
         """The replay id that the next append begins with."""
         return self._next
 
-    def _push_all(self, made: Iterable[_Made]) -> None:
+    def _show(self) -> None:
+        """After a group's commit: let readers see its events before anybody hears that they are there."""
+        if not self._made:
+            return
+        made, self._made = self._made, []
+        # Units of a group are captured after others have published: what was kept by unit goes on by number.
+        if len(made) > 1:
+            made.sort(key=_number_of)
+        push = self._ring.push
         for one in made:
-            self._push(one)
-
-    def _push(self, made: _Made) -> None:
-        self._ring.push(made.event, made.size)
-        self._fresh.append(made.event)
+            push(one.event, one.size)
+            self._fresh.append(one.event)
 
     def _committed(self) -> None:
-        """After a group's commit: tell who listens, wake who waits for one of these events."""
+        """After the units of a group were told: tell who listens, wake who waits for one of its events."""
         if not self._fresh:
             return
         fresh, self._fresh = self._fresh, []
@@ -526,11 +558,12 @@ class _Made:
         self.size = size
 
 
+def _number_of(made: _Made) -> int:
+    return made.event.replay_id
+
+
 def _insert(tx: Tx, made: list[_Made]) -> None:
-    if len(made) == 1:
-        tx.run(APPEND, made[0].row)
-    else:
-        tx.insert("lb_event", COLUMNS, [one.row for one in made])
+    tx.later(APPEND, [one.row for one in made])
     for one in made:
         one.row = ()  # the unit goes on, perhaps for many thousands
 
@@ -563,17 +596,6 @@ def _no_filters(text: str, entity: str) -> Predicate:
     raise Unsupported(f"the filter {text!r} of a channel member ({entity})")
 
 
-def _kept(header: ChangeHeader) -> bytes:
-    """A header as its row keeps it: what the other columns do not say."""
-    return _ENCODE((
-        header.change_type, header.change_origin, header.sequence_number, header.commit_timestamp, header.commit_number,
-        header.nulled_fields, header.diff_fields, header.changed_fields,
-    ))  # fmt: skip
-
-
-_KEPT = msgspec.json.Decoder(tuple[str, str, int, int, int, tuple[str, ...], tuple[str, ...], tuple[str, ...]])
-_WHOLE = msgspec.json.Decoder(ChangeHeader)
-"""Of rows before migration 12, which kept all of a header, as an object."""
 _VALUES = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -582,14 +604,7 @@ def _event(row: Sequence[Any]) -> Event:
     entity = topic.rpartition("/")[2]
     header: ChangeHeader | None = None
     if kept is not None:
-        if kept[:1] == b"{":
-            header = _WHOLE.decode(kept)
-        else:
-            kind, origin, sequence, timestamp, number, nulled, diff, changed = _KEPT.decode(kept)
-            header = ChangeHeader(
-                captured_object(entity) or entity, (key,), kind, origin, transaction_key, sequence, timestamp, number,
-                created_by, nulled, diff, changed,
-            )  # fmt: skip
+        header = headers.read(kept, entity, key, transaction_key, created_by)
     return Event(
         replay_id, topic, entity, uuid, key, schema_id, created, created_by, transaction_key, _VALUES.decode(payload),
         header,

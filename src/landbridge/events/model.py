@@ -1,5 +1,5 @@
 """
-What an event is: one entry of the log, as read back, and a draft of one, before the log numbers it.
+What an event is: one entry of the log, as read back.
 
 The collector of cycles does not look at them (`gc=False`): JSON has none, and the ring holds thousands.
 
@@ -56,22 +56,6 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     transaction_key: str
     values: dict[str, Any]
     header: ChangeHeader | None = None
-
-
-class Draft(msgspec.Struct, gc=False):
-    """
-    An event that the log has not numbered yet; `schema_id`, `uuid`, time and transaction are laid in by it.
-
-    `payload` is `values` as JSON, where somebody has needed that already.
-    """
-
-    entity: str
-    uuid: str
-    key: str
-    created_by: str
-    values: dict[str, Any]
-    header: ChangeHeader | None = None
-    payload: bytes | None = None
 
 
 class Enqueued(str):

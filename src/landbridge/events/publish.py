@@ -20,8 +20,9 @@ import msgspec
 from landbridge.access import Access
 from landbridge.errors import InvalidEventInput, LimitExceeded, SalesforceError
 from landbridge.events.avro import AvroError
+from landbridge.events.draft import Draft
 from landbridge.events.log import SQLEventLog
-from landbridge.events.model import Draft, Enqueued
+from landbridge.events.model import Enqueued
 from landbridge.events.topics import Topic
 from landbridge.ids import RecordId, checksum
 from landbridge.schema.catalog import Entity
@@ -133,7 +134,7 @@ class Publisher:
         if len(payload) > LARGEST:
             raise InvalidEventInput(f"an event of {entity.name} is larger than {LARGEST} bytes")
         uuid = self._new_uuid()
-        return Draft(entity.name, uuid, self._key(entity, checked, uuid), access.user_id, checked, None, payload)
+        return Draft(entity.name, uuid, self._key(entity, checked, uuid), access.user_id, checked, payload=payload)
 
     def enqueue(self, tx: Tx, entity: Entity, draft: Draft, *, direct: bool = False) -> Enqueued:
         """Count it and put it into the log, or behind the unit."""

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from landbridge.events.model import CHANGE_SUFFIX, captured_object, change_entity, topic_of
+from landbridge.events.places import Places
 from landbridge.ids import DIGITS, INSTANCE
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field, Kind
@@ -213,8 +214,7 @@ class ChangeShape:
     """
     How records of an object look as change events: fields in schema order, compounds with their parts.
 
-    `columns`: column -> (top-level field, part or None), for every column that an event carries; `places` the same with
-    whether it is a boolean. `longest`: bytes that no event's values can exceed.
+    `columns`: column -> (top-level field, part or None), for every column that an event carries.
     """
 
     def __init__(self, entity: Entity) -> None:
@@ -235,9 +235,13 @@ class ChangeShape:
             if not parts:
                 self.columns[field.name] = (field.name, None)
         types = {field.name: field.type for field in entity.fields}
-        self.places = {c: (field, part, types[c] == "boolean") for c, (field, part) in self.columns.items()}
-        # A character of JSON text takes six bytes at most; a value's name and punctuation fit the hundred beside it.
-        self.longest = sum(100 + 6 * (field.length or 40) for field in entity.fields)
+        self.places = Places(
+            change_entity(entity.name),
+            {column: (field, part, types[column] == "boolean") for column, (field, part) in self.columns.items()},
+            (name for name in types if name not in self.columns),
+            # A character of JSON text takes six bytes at most; a value's name and punctuation fit the hundred beside it.
+            sum(100 + 6 * (field.length or 40) for field in entity.fields),
+        )
 
     @cached_property
     def schema(self) -> Schema:

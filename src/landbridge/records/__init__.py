@@ -3,9 +3,9 @@
 from landbridge.records import bin as _bin
 from landbridge.records import blobs, genesis
 from landbridge.records.bin import Bin
-from landbridge.records.capture import Captured, capture, touched
-from landbridge.records.change import Change, ChangeKind, SaveResult
+from landbridge.records.capture import capture, touched
 from landbridge.records.lists import Lists
+from landbridge.records.saved import SaveResult
 from landbridge.records.seen import view
 from landbridge.records.store import MultipleMatches, Store
 
@@ -16,9 +16,6 @@ __all__ = [
     "BLOB_TABLES",
     "TABLES",
     "Bin",
-    "Captured",
-    "Change",
-    "ChangeKind",
     "Lists",
     "MultipleMatches",
     "SaveResult",

@@ -18,12 +18,11 @@ from landbridge.access import Access
 from landbridge.errors import DeleteFailed, EntityIsDeleted, InvalidCrossReferenceInPath, UndeleteFailed
 from landbridge.ids import RecordId
 from landbridge.records import blobs
-from landbridge.records.change import Change, ChangeKind
 from landbridge.records.shape import Shape
 from landbridge.records.store import Store, own_id
 from landbridge.schema.catalog import Catalog, Child, Entity
 from landbridge.schema.model import OnDelete
-from landbridge.storage import Tx
+from landbridge.storage import Change, ChangeKind, Tx
 from landbridge.storage.dialect import quote
 
 TABLES = (

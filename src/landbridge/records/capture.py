@@ -9,22 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from landbridge.records.change import Change, ChangeKind
+from landbridge.storage.change import Captured, Change, ChangeKind
 
 _UPDATE = ChangeKind.UPDATE
 """Looked up once: members of an enum are slow to find in Python 3.11."""
 _UNKNOWN = object()
-
-
-class Captured:
-    """One change event to be: `sequence` counts from 1 within the unit; `changed` names the columns that differ."""
-
-    __slots__ = ("change", "changed", "sequence")
-
-    def __init__(self, sequence: int, change: Change, changed: tuple[str, ...]) -> None:
-        self.sequence = sequence
-        self.change = change
-        self.changed = changed
 
 
 def capture(changes: Sequence[Change], selected: Collection[str]) -> list[Captured]:

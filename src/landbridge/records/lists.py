@@ -31,7 +31,7 @@ from landbridge.errors import (
 )
 from landbridge.ids import RecordId
 from landbridge.records.bin import Bin
-from landbridge.records.change import SaveResult
+from landbridge.records.saved import SaveResult
 from landbridge.records.store import MultipleMatches, Saved, Store, key_field
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field

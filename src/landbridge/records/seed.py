@@ -9,9 +9,9 @@ from typing import Any
 from landbridge.access import Access
 from landbridge.errors import LandbridgeError, SalesforceError
 from landbridge.records import genesis
-from landbridge.records.change import SaveResult
 from landbridge.records.plan import LoadReport, Plan, read_plan
 from landbridge.records.plan import load as load_plan
+from landbridge.records.saved import SaveResult
 from landbridge.records.store import Store
 from landbridge.records.validate import stored_value
 from landbridge.schema.catalog import Catalog

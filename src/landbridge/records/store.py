@@ -33,13 +33,13 @@ from landbridge.errors import (
 )
 from landbridge.ids import RecordId
 from landbridge.records import blobs, files
-from landbridge.records.change import Change, ChangeKind, SaveResult
+from landbridge.records.saved import SaveResult
 from landbridge.records.shape import ASSIGNMENT, Shape, person_name
 from landbridge.records.validate import Prepared, prepare, stored_value, writer_of
 from landbridge.schema.catalog import Catalog, Entity
 from landbridge.schema.model import Field, Kind
 from landbridge.schema.numbers import Numbers
-from landbridge.storage import ConstraintViolated, Tx
+from landbridge.storage import Change, ChangeKind, ConstraintViolated, Tx
 from landbridge.storage.dialect import quote
 
 MASTER_RECORD_TYPE = "012000000000000AAA"

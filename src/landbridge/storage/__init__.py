@@ -1,5 +1,6 @@
 """An org's database: units of work that commit in groups, readers beside them."""
 
+from landbridge.storage.change import Captured, Change, ChangeKind
 from landbridge.storage.database import (
     ConstraintViolated,
     Database,
@@ -18,6 +19,9 @@ from landbridge.storage.migrations import Migration
 from landbridge.storage.sqlite import SQLiteDatabase
 
 __all__ = [
+    "Captured",
+    "Change",
+    "ChangeKind",
     "ConstraintViolated",
     "Database",
     "DatabaseLost",

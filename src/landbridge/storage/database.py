@@ -15,6 +15,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from landbridge.storage.change import Change
+
 A = TypeVar("A")
 E = TypeVar("E", bound=Exception)
 T = TypeVar("T")
@@ -56,13 +58,13 @@ class Tx(Reader, Protocol):
 
     `now` is the one moment of the unit (`stamp`: on the second in wire form, what CreatedDate gets); `key` names the
     unit's transaction in change events. `changes` is the change buffer: a rolled-back savepoint truncates it, and what is
-    left is captured at the unit's end.
+    left is captured after the unit.
     """
 
     unit: Unit
     now: datetime
     stamp: str
-    changes: list[Any]
+    changes: list[Change]
 
     @property
     def key(self) -> str: ...
@@ -77,6 +79,14 @@ class Tx(Reader, Protocol):
 
     def run_each(self, sql: str, rows: Sequence[Params]) -> list[ConstraintViolated | None]:
         """Run a statement that changes one row for each of `rows`; what each violated, None where it was done."""
+        ...
+
+    def later(self, sql: str, rows: Sequence[Params]) -> None:
+        """
+        Insert rows by the time of the commit: for tables that no unit reads.
+
+        Several units' go together. Raises `ConstraintViolated`, or has the units of the group run again.
+        """
         ...
 
     def nested(self) -> AbstractContextManager[None]:
@@ -171,8 +181,8 @@ class Database(Protocol):
         """A transaction across awaits. It takes the writer at its first write and may hold it 5 s at most."""
         ...
 
-    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
-        """Have `call` called after every commit; returns what ends it."""
+    def listen(self, call: Callable[[], None], *, first: bool = False) -> Callable[[], None]:
+        """Have `call` called after every commit, `first` or when its units have been told; returns what ends it."""
         ...
 
     async def close(self) -> None:

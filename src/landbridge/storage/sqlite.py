@@ -11,6 +11,10 @@ every unit costs 16 %. So the group first runs without; in the rare case it is r
 with a savepoint each. **A unit may therefore run twice**: its effects belong in `tx`, `after_commit` and `on_rollback`.
 The parts of a unit that fail alone (`SQLiteTx.alone`: records of a list, subrequests) go the same way.
 
+What waits for the others. In the run without savepoints the changes of several units are captured one after the other, and
+what `SQLiteTx.later` was given is written in one go: a processor that does one thing many times has it in its caches. With
+savepoints each unit captures and writes for itself.
+
 What a crash leaves. Before COMMIT returns: nothing of the group. After: all of it. Callers hear only after. If COMMIT
 fails, or SQLite ends the transaction by itself (disk full, I/O error), every unit of the group gets DatabaseLost.
 """
@@ -32,6 +36,7 @@ import apsw
 
 from landbridge.clock import Clock
 from landbridge.errors import LandbridgeError, SalesforceError
+from landbridge.storage.change import Change
 from landbridge.storage.checkpoint import Checkpointer
 from landbridge.storage.database import (
     ConstraintViolated,
@@ -58,6 +63,10 @@ GROUP_UNITS = 256
 """A group takes at most so many units ..."""
 GROUP_SECONDS = 0.008
 """... or runs for so long before it commits, so that the first one does not wait for the last."""
+TOGETHER = 32
+"""So many units run before their changes are captured: more would gain nothing, and the time counts for GROUP_SECONDS."""
+PUT_OFF = 512
+"""Rows that wait for the end of a group at most, so that a large unit does not hold all of its own twice."""
 LEASE_SECONDS = 5.0
 """How long a transaction across awaits may hold the writer (ARCHITECTURE, decision 3)."""
 READERS = 2
@@ -111,14 +120,15 @@ def _too_complex(error: apsw.SQLError) -> Exception:
 class SQLiteTx:
     """One unit of work on the writer's connection. See `storage.Tx`."""
 
-    __slots__ = ("_careful", "_commit", "_connection", "_database", "_key", "_rollback", "behind", "changes", "dirty", "follower",
-                 "now", "stamp", "unit")  # fmt: skip
+    __slots__ = ("_at_once", "_careful", "_commit", "_connection", "_database", "_key", "_rollback", "behind", "changes", "dirty",
+                 "follower", "now", "stamp", "unit")  # fmt: skip
 
     def __init__(
         self, database: SQLiteDatabase, unit: Unit, now: datetime, stamp: str, *, careful: bool = True
     ) -> None:
         self._database = database
         self._careful = careful
+        self._at_once = careful  # a row that is put off belongs to no savepoint
         self._connection = database.writer
         self._commit: list[Callable[[], None]] | None = None
         self._rollback: list[Callable[[], None]] | None = None
@@ -126,7 +136,7 @@ class SQLiteTx:
         self.unit = unit
         self.now = now
         self.stamp = stamp
-        self.changes: list[Any] = []
+        self.changes: list[Change] = []
         self.behind: list[Callable[[SQLiteTx], object]] | None = None
         self.follower: SQLiteTx | None = None
         self.dirty = False
@@ -190,11 +200,22 @@ class SQLiteTx:
                 break
         return became
 
+    def later(self, sql: str, rows: Sequence[Params]) -> None:
+        self.dirty = True
+        if not self._at_once:
+            self._database.put_off(sql, rows)
+            return
+        try:
+            self._connection.executemany(sql, rows)
+        except apsw.ConstraintError as error:
+            raise _violation(error) from None
+
     @contextmanager
     def nested(self) -> Iterator[None]:
-        connection, mark, dirty = self._connection, len(self.changes), self.dirty
+        connection, mark, dirty, at_once = self._connection, len(self.changes), self.dirty, self._at_once
         hooks = self._marks()
         connection.execute("SAVEPOINT nested")
+        self._at_once = True
         try:
             yield
         except BaseException:
@@ -205,6 +226,8 @@ class SQLiteTx:
             del self.changes[mark:]
             self._undo(hooks)
             raise
+        finally:
+            self._at_once = at_once
         connection.execute("RELEASE nested")
 
     def alone(self, work: Callable[[], T]) -> T:
@@ -325,7 +348,7 @@ class _NeedsSavepoints(BaseException):
 
 
 class SQLiteDatabase:
-    """See `storage.Database`; made by `open`. `capture` is run at each unit's end while it still can fail."""
+    """See `storage.Database`; made by `open`. `capture` is run after each unit while that still can fail."""
 
     def __init__(
         self,
@@ -344,9 +367,12 @@ class SQLiteDatabase:
         self._vfs = vfs
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Waiting] = deque()
+        self._put_off: list[Params] = []
+        self._put_off_sql = ""
         self._scheduled = False
         self._leased = False
         self._lease_free: deque[asyncio.Future[None]] = deque()
+        self._first_listeners: list[Callable[[], None]] = []
         self._listeners: list[Callable[[], None]] = []
         self._closed = False
         self._snapshot = False
@@ -525,6 +551,8 @@ class SQLiteDatabase:
                     tx.committed()
                 if tx.follower is not None:
                     tx.follower.committed()
+            for call in self._first_listeners:
+                call()
             for waiting, (_, result, failure) in zip(group, outcomes, strict=True):
                 _tell(waiting, result, failure)
             for call in self._listeners:
@@ -541,6 +569,7 @@ class SQLiteDatabase:
         outcomes: list[_Outcome] = []
         # The clock is asked by groups alone; what a lone unit has put behind itself makes a group of its own.
         deadline = self.clock.monotonic() + GROUP_SECONDS if len(self._queue) > 1 else 0.0
+        captured = 0
         try:
             try:
                 while self._queue and len(group) < GROUP_UNITS:
@@ -550,9 +579,15 @@ class SQLiteDatabase:
                     outcomes.append(self._run_unit(tx, waiting.work))
                     if tx.behind is not None:
                         self.run_behind(tx)
+                    if len(outcomes) - captured == TOGETHER:
+                        captured = self._capture_since(outcomes, captured)
                     if self._queue and self.clock.monotonic() > deadline:
                         break
+                self._capture_since(outcomes, captured)
+                if self._put_off:
+                    self._write_put_off()
             except _NeedsSavepoints:
+                self._put_off.clear()
                 _undo(outcomes)
                 cursor.execute("ROLLBACK")
                 cursor.execute("BEGIN IMMEDIATE")
@@ -564,15 +599,51 @@ class SQLiteDatabase:
                         self.run_behind(tx)
             cursor.execute("COMMIT")
         except BaseException:
+            self._put_off.clear()
             _undo(outcomes)
             raise
         return outcomes
 
+    def _capture_since(self, outcomes: list[_Outcome], start: int) -> int:
+        """Capture what units changed; how many outcomes that makes in all. One that fails has the group run again."""
+        capture = self.capture
+        if capture is not None:
+            for index in range(start, len(outcomes)):
+                tx = outcomes[index][0]
+                if not tx.changes:
+                    continue
+                try:
+                    capture(tx)
+                except Exception as error:
+                    if not self.writer.in_transaction:
+                        raise
+                    raise _NeedsSavepoints from error
+        return len(outcomes)
+
+    def put_off(self, sql: str, rows: Sequence[Params]) -> None:
+        """Keep rows of a running group for its end."""
+        if sql is not self._put_off_sql:
+            self._write_put_off()
+            self._put_off_sql = sql
+        self._put_off += rows
+        if len(self._put_off) >= PUT_OFF:
+            self._write_put_off()
+
+    def _write_put_off(self) -> None:
+        rows, self._put_off = self._put_off, []
+        try:
+            if len(rows) == 1:
+                self.cursor.execute(self._put_off_sql, rows[0])
+            elif rows:
+                self.cursor.executemany(self._put_off_sql, rows)
+        except apsw.Error as error:
+            if not self.writer.in_transaction:
+                raise
+            raise _NeedsSavepoints from error  # each unit writes its own then
+
     def _run_unit(self, tx: SQLiteTx, work: Callable[[SQLiteTx], Any]) -> _Outcome:
         try:
             result = work(tx)
-            if tx.changes and self.capture is not None:
-                self.capture(tx)
         except _NeedsSavepoints:
             tx.undone()
             raise
@@ -676,6 +747,8 @@ class SQLiteDatabase:
 
     def after_lease_commit(self) -> None:
         self._end_snapshot()
+        for call in self._first_listeners:
+            call()
         for call in self._listeners:
             call()
 
@@ -708,9 +781,10 @@ class SQLiteDatabase:
 
     # --- the rest ----------------------------------------------------------------------------------------------
 
-    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
-        self._listeners.append(call)
-        return lambda: self._listeners.remove(call)
+    def listen(self, call: Callable[[], None], *, first: bool = False) -> Callable[[], None]:
+        listeners = self._first_listeners if first else self._listeners
+        listeners.append(call)
+        return lambda: listeners.remove(call)
 
     def _close_gap_soon(self) -> None:
         """From the checkpointer's thread: it has moved nearly everything, the loop moves the last frames."""

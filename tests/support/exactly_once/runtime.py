@@ -19,8 +19,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from landbridge import Server, Settings
 from landbridge.delivery import POINTS, deadletters, reader
 from landbridge.delivery.deadletters import DeadLetterError
@@ -84,7 +82,7 @@ async def publish(server: Server, plan: Plan, share: int) -> None:
         def work(tx: Any, batch: Any = batch) -> None:
             for item in batch:
                 draft = server.publisher.draft(access, entity, {"Order_Number__c": item.key, "Status__c": item.status})
-                draft = msgspec.structs.replace(draft, uuid=item.uuid)
+                draft.uuid = item.uuid
                 server.publisher.enqueue(tx, entity, draft)
 
         await server.db.write(work, Unit("publisher"))

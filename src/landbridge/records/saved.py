@@ -1,38 +1,11 @@
-"""What a write did (`Change`) and what its caller hears (`SaveResult`)."""
+"""What the caller of a write hears."""
 
 from __future__ import annotations
-
-from enum import StrEnum
-from typing import Any
 
 import msgspec
 
 from landbridge.errors import AllOrNoneRolledBack, SalesforceError
 from landbridge.ids import RecordId
-
-
-class ChangeKind(StrEnum):
-    """The four change types of Change Data Capture."""
-
-    CREATE = "CREATE"
-    UPDATE = "UPDATE"
-    DELETE = "DELETE"
-    UNDELETE = "UNDELETE"
-
-
-class Change(msgspec.Struct, frozen=True):
-    """
-    One record changed by a unit of work, in the order it happened.
-
-    `values` holds the stored values of the columns that were written; `before` those columns' earlier values
-    (updates only, of captured objects only).
-    """
-
-    kind: ChangeKind
-    sobject: str
-    record_id: RecordId
-    values: dict[str, Any] = {}
-    before: dict[str, Any] | None = None
 
 
 class SaveResult(msgspec.Struct, frozen=True):
