@@ -9,6 +9,8 @@ import string
 _LETTERS = string.ascii_letters + string.digits
 _TOGETHER = 64
 """UUIDs drawn at once: each costs less than half of one drawn alone."""
+_BLOCK = 256
+_DIGITS = [f"{low:02x}" for low in range(_BLOCK)]
 # RFC 9562: four bits say the version, two the variant.
 _FREE = sum((2**128 - 1 ^ (0xF << 76 | 0x3 << 62)) << 128 * place for place in range(_TOGETHER))
 _VERSION_4 = sum((0x4 << 76 | 0x2 << 62) << 128 * place for place in range(_TOGETHER))
@@ -27,7 +29,9 @@ class Chance:
         # Names have a stream of their own: how many there are does not change what a switch strikes.
         self._names = random.Random(~self.seed)
         self._uuids: list[str] = []
-        self._key_start, self._keys = self.uuid()[:24], 2**44 + self._names.getrandbits(44)  # twelve digits, for good
+        # Twelve digits are counted, for good: ten of them here, two in `key`.
+        self._key_start, self._keys = self.uuid()[:24], 2**36 + self._names.getrandbits(36)
+        self._key_block, self._key_low = "", _BLOCK
         self._hexes: list[str] = []
 
     def fraction(self) -> float:
@@ -50,9 +54,13 @@ class Chance:
             return self._uuids.pop()
 
     def key(self) -> str:
-        """A name that is drawn once and then counted, of a UUID's form: for transactions, a third of a UUID's cost."""
-        number = self._keys = self._keys + 1
-        return f"{self._key_start}{hex(number)[2:]}"
+        """A name that is drawn once and then counted, of a UUID's form: for transactions and events, of which there are many."""
+        low = self._key_low
+        if low == _BLOCK:
+            self._keys += 1
+            self._key_block, low = f"{self._key_start}{self._keys:x}", 0
+        self._key_low = low + 1
+        return self._key_block + _DIGITS[low]
 
     def hex(self, digits: int) -> str:
         """So many lower-case hex digits, at most 32, from the seed: for request ids."""

@@ -20,11 +20,11 @@ from landbridge.clock import Clock
 from landbridge.config import Settings
 from landbridge.delivery import SqlQueue
 from landbridge.errors import LandbridgeError, SalesforceError
-from landbridge.events import ManagedSubscriptions, Publisher, Retention, Selection, SQLEventLog, Subscriptions, changes
+from landbridge.events import ManagedSubscriptions, Publisher, Retention, Selection, SQLEventLog, Subscriptions
 from landbridge.faults import Switchboard
 from landbridge.flows import Crossing, Parts
 from landbridge.limits import Limits
-from landbridge.records import Bin, Store, capture, genesis, touched
+from landbridge.records import Bin, Store, genesis
 from landbridge.records.genesis import INTEGRATION_USER, Genesis, Org
 from landbridge.records.publishable import event_values
 from landbridge.schema import Catalog, Numbers, definitions, standard, store, tooling
@@ -153,33 +153,26 @@ class Server:
             durability="off" if self.folder.temporary else self.settings.durability,
             # No other process opens the file of an org in memory: SQLite's locks between processes, four calls a commit, can go.
             vfs="unix-excl" if self.folder.temporary else None,
-            capture=self._capture,
         )
         self._closing.push_async_callback(self.db.close)
         self.limits = Limits(self.clock, self.settings.daily_api_requests, self.settings.hourly_published_events)
         self.limits.load(self.db.read_now(lambda reader: reader))
         self.numbers = Numbers()
         self.events = SQLEventLog(self.db, lambda: self.catalog, self.clock, self._filter)
+        self.db.capture = records.Step(
+            self.events, self.chance, lambda tx, users: self.sessions.review(tx, users), lambda: self.org.admin_id
+        ).take
         self.subscriptions = Subscriptions(self.numbers)
         self.selection = Selection(self.events, self.numbers)
         self.managed = ManagedSubscriptions(self.numbers)
         self.publisher = Publisher(
             self.events, lambda entity, access, given: event_values(self.store.shape(entity), access, given), self.limits,
-            self.chance.uuid, self.selection.key_of,
+            self.chance.key, self.selection.key_of,
         )  # fmt: skip
         self.store = Store(self.numbers, lambda: self.events.captured, self.publisher)
         self.bin = Bin(self.store)
         self.front = Front()
         self.describes = {}
-
-    def _capture(self, tx: Tx) -> None:
-        """The step every change passes: the changes of selected objects become entries of the log, in the same unit."""
-        if users := touched(tx.changes, "User"):
-            self.sessions.review(tx, users)
-        selected = self.events.captured
-        if selected and (captured := capture(tx.changes, selected)):
-            user = tx.unit.user_id or self.org.admin_id
-            self.events.append(tx, changes.drafts(captured, tx, user, self.events, self.chance.uuid))
 
     def _filter(self, text: str, entity: str) -> soql.Predicate:
         return soql.predicate(text, lambda names: self.events.schemas.path(entity, names))

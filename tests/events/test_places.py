@@ -28,11 +28,13 @@ def expected(shape: ChangeShape, stored: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+@pytest.mark.parametrize("written", ["", "a statement"])
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("nulls", [False, True])
-def test_every_object_shows_its_fields(nested: bool, nulls: bool) -> None:
+def test_every_object_shows_its_fields(nested: bool, nulls: bool, written: str) -> None:
     assert len(SHAPES) > 50
     fast = 0
+    written = f"{written} {nested} {nulls}" if written else ""
     for shape in SHAPES:
         fields = [field for field in shape.entity.fields if field.stored]
         stored: dict[str, Any] = {
@@ -42,7 +44,8 @@ def test_every_object_shows_its_fields(nested: bool, nulls: bool) -> None:
         }
         before = dict(stored)
 
-        found = shape.places.populated(stored)
+        found = shape.places.populated(stored, written)
+        assert shape.places.populated(stored, written) == found
 
         assert found == expected(shape, stored), shape.entity.name
         assert list(found) == list(expected(shape, stored))

@@ -231,7 +231,7 @@ def test_every_change_of_a_captured_object_passes_capture_in_order(home: Path) -
             made = server.store.create(tx, server.catalog, access, entity, {"Name": "a"})
             server.store.update(tx, server.catalog, access, entity, made, {"Name": "b"})
             Bin(server.store).delete(tx, server.catalog, access, entity, made)
-            from landbridge.records import capture
+            from landbridge.records.capture import capture
 
             seen.extend(
                 (c.change.kind, c.change.sobject, c.sequence) for c in capture(tx.changes, server.events.captured)

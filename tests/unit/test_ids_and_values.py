@@ -150,3 +150,5 @@ def test_uuids_are_well_formed_and_come_again_from_their_seed() -> None:
     keys = [chance.key() for _ in range(1000)]
     assert len(set(keys)) == 1000
     assert {UUID(key).version for key in keys} == {4}
+    assert [int(key[24:], 16) - int(keys[0][24:], 16) for key in keys] == list(range(1000))
+    assert len({Chance().key()[:24] for _ in range(10)}) == 10

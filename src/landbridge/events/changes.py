@@ -9,13 +9,15 @@ Source: `events.md` section 5; a CREATE's empty changedFields as documented ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 
+from landbridge.chance import Chance
 from landbridge.events import headers
 from landbridge.events.draft import Draft
+from landbridge.events.log import SQLEventLog
 from landbridge.events.model import change_entity
 from landbridge.events.places import Places
 from landbridge.storage import Tx
@@ -42,16 +44,7 @@ class Frame:
         self.origin = origin
 
 
-class Log(Protocol):
-    """What is asked of the log: how an object's changes look, the number the next event gets, a unit's moment."""
-
-    @property
-    def next_id(self) -> int: ...
-    def places(self, sobject: str) -> Places: ...
-    def milliseconds(self, tx: Tx) -> int: ...
-
-
-def drafts(captured: Sequence[Captured], tx: Tx, user: str, log: Log, new_uuid: Callable[[], str]) -> list[Draft]:
+def drafts(captured: Sequence[Captured], tx: Tx, user: str, log: SQLEventLog, chance: Chance) -> list[Draft]:
     """The change events of one unit, in order."""
     frame = Frame(tx.key, log.milliseconds(tx), log.next_id, user, tx.unit.origin)
     found: list[Draft] = []
@@ -62,12 +55,12 @@ def drafts(captured: Sequence[Captured], tx: Tx, user: str, log: Log, new_uuid: 
         if sequence > OVERFLOW:
             if change.sobject not in overflowed:
                 overflowed.add(change.sobject)
-                found.append(overflow(frame, change.sobject, OVERFLOW + len(overflowed), new_uuid()))
+                found.append(overflow(frame, change.sobject, OVERFLOW + len(overflowed), chance.key()))
             continue
         if change.sobject != name:
             name = change.sobject
             places = log.places(name)
-        made = draft(frame, places, change, one.changed, sequence, new_uuid())
+        made = draft(frame, places, change, one.changed, sequence, chance.key())
         # Most objects have no room for so much text, whatever is written into it.
         fits = places.longest <= LARGEST or len(msgspec.json.encode(made.values)) <= LARGEST
         found.append(made if fits else gap(frame, change, sequence, made.uuid))
@@ -85,7 +78,7 @@ def draft(
     if kind == "UPDATE":
         values, names, nulled = places.updated(change.values, changed)
     elif kind != "DELETE":
-        values = places.populated(change.values)
+        values = places.populated(change.values, change.written)
     return _draft(frame, places.entity, change.sobject, change.record_id, kind, sequence, uuid, values, names, nulled)
 
 

@@ -238,7 +238,6 @@ class ChangeShape:
         self.places = Places(
             change_entity(entity.name),
             {column: (field, part, types[column] == "boolean") for column, (field, part) in self.columns.items()},
-            (name for name in types if name not in self.columns),
             # A character of JSON text takes six bytes at most; a value's name and punctuation fit the hundred beside it.
             sum(100 + 6 * (field.length or 40) for field in entity.fields),
         )

@@ -3,7 +3,7 @@
 from landbridge.records import bin as _bin
 from landbridge.records import blobs, genesis
 from landbridge.records.bin import Bin
-from landbridge.records.capture import capture, touched
+from landbridge.records.capture import Step
 from landbridge.records.lists import Lists
 from landbridge.records.saved import SaveResult
 from landbridge.records.seen import view
@@ -19,10 +19,9 @@ __all__ = [
     "Lists",
     "MultipleMatches",
     "SaveResult",
+    "Step",
     "Store",
     "blobs",
-    "capture",
     "genesis",
-    "touched",
     "view",
 ]

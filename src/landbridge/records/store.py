@@ -48,7 +48,7 @@ FIND_ASSIGNMENT = """SELECT 1 FROM "PermissionSetAssignment" WHERE "AssigneeId" 
 FIND_RECORD_TYPE = """SELECT "SobjectType" FROM "RecordType" WHERE "Id" = ?"""
 
 
-_EVENT = Kind.EVENT
+_EVENT, _CREATE = Kind.EVENT, ChangeKind.CREATE
 """Looked up once: members of an enum are slow to find in Python 3.11."""
 _READ_ONLY = (Kind.SYSTEM, Kind.METADATA)
 
@@ -147,11 +147,12 @@ class Store:
 
     def _put(self, tx: Tx, shape: Shape, row: dict[str, Any]) -> RecordId:
         record_id: RecordId = row["Id"]
+        sql = shape.insert(tuple(row))
         try:
-            tx.run(shape.insert(tuple(row)), tuple(row.values()))
+            tx.run(sql, tuple(row.values()))
         except ConstraintViolated as violated:
             raise self._duplicate(tx, shape, row, violated, record_id) from None
-        tx.changes.append(Change(ChangeKind.CREATE, shape.name, record_id, row))
+        tx.changes.append(Change(_CREATE, shape.name, record_id, row, None, sql))
         return record_id
 
     def _row(
@@ -381,7 +382,7 @@ class Store:
         became = tx.run_each(sql, [tuple(row.values()) for _, row in run])
         for (index, row), violated in zip(run, became, strict=True):
             if violated is None:
-                tx.changes.append(Change(ChangeKind.CREATE, shape.name, row["Id"], row))
+                tx.changes.append(Change(_CREATE, shape.name, row["Id"], row, None, sql))
                 results[index] = SaveResult(row["Id"])
             else:
                 results[index] = SaveResult(None, (self._duplicate(tx, shape, row, violated, row["Id"]),))

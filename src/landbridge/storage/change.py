@@ -25,19 +25,21 @@ class Change:
     One record changed by a unit of work, in the order it happened.
 
     `values` holds the stored values of the columns that were written; `before` those columns' earlier values
-    (updates only, of captured objects only).
+    (updates only, of captured objects only). Changes that were `written` by the same INSERT have values of the same columns.
     """
 
-    __slots__ = ("before", "kind", "record_id", "sobject", "values")
+    __slots__ = ("before", "kind", "record_id", "sobject", "values", "written")
 
     def __init__(
-        self, kind: ChangeKind, sobject: str, record_id: RecordId, values: dict[str, Any], before: dict[str, Any] | None = None
+        self, kind: ChangeKind, sobject: str, record_id: RecordId, values: dict[str, Any], before: dict[str, Any] | None = None,
+        written: str = "",
     ) -> None:  # fmt: skip
         self.kind = kind
         self.sobject = sobject
         self.record_id = record_id
         self.values = values
         self.before = before
+        self.written = written
 
 
 class Captured:
