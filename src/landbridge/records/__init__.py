@@ -3,10 +3,10 @@
 from landbridge.records import bin as _bin
 from landbridge.records import blobs, genesis
 from landbridge.records.bin import Bin
-from landbridge.records.capture import Step
 from landbridge.records.lists import Lists
 from landbridge.records.saved import SaveResult
 from landbridge.records.seen import view
+from landbridge.records.step import Step
 from landbridge.records.store import MultipleMatches, Store
 
 BLOB_TABLES = blobs.TABLES
