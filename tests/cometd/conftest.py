@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ class Raw:
         response = self._connection.getresponse()
         found = {name.lower(): value for name, value in response.getheaders()}
         return Reply(response.status, found, response.read())
+
+    def is_answered(self) -> bool:
+        """Whether something of an answer is here already."""
+        readable, _, _ = select.select([self._connection.sock], [], [], 0)
+        return bool(readable)
 
     def ask(self, *messages: dict[str, Any], path: str | None = None) -> Reply:
         self.send(*messages, path=path)

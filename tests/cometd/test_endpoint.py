@@ -104,6 +104,21 @@ def test_a_websocket_is_refused_so_that_clients_fall_back(org: RunningOrg) -> No
     assert org.request("GET", "/cometd/67.0", headers=offer).status == 405
 
 
+# --- when events go out ------------------------------------------------------------------------------------------
+
+
+def test_who_waits_alone_has_an_event_before_its_publisher_has_the_answer(org: RunningOrg, raw: Make) -> None:
+    client = raw().open()
+    for number in map(str, range(5)):
+        client.send(client.connection_message)
+        until(lambda: streams(org).clients.waiting == 1)
+        publish(org, number)
+
+        # The first one may be a round's of those who were here before: many at a time have patience.
+        assert number == "0" or client.is_answered(), "the publisher was answered first"
+        assert numbers(client.receive().json) == [number]
+
+
 # --- cookies and tokens ------------------------------------------------------------------------------------------
 
 

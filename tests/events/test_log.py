@@ -334,6 +334,21 @@ class EventLogContract:
 
         assert heard == [2]
 
+    async def test_listeners_hear_before_the_units_are_told_and_can_do_them_no_harm(self, world: World) -> None:
+        heard: list[str] = []
+
+        def fails() -> None:
+            heard.append(f"listener, tip {world.log.tip()}")
+            raise RuntimeError("a listener that fails")
+
+        world.log.listen(fails)
+        world.log.listen(lambda: heard.append("the next listener"))
+        world.db.submit(lambda tx: world.log.append(tx, [draft("One__e", "a")]), UNIT,
+                        lambda found, error: heard.append(f"publisher, {found} {error}"))  # fmt: skip
+        await world.append("b")
+
+        assert heard == ["listener, tip 2", "the next listener", "publisher, [1] None"]
+
     @ledger(
         "events.channel", "documented", "a custom channel: members and filter expressions (events.md sections 1, 5)"
     )

@@ -149,7 +149,7 @@ class EventLog(Protocol):
         ...
 
     def listen(self, call: Callable[[], None]) -> Callable[[], None]:
-        """Have `call` called after each commit that appended; returns what ends it."""
+        """Have `call` called after each commit that appended, before its units are told; returns what ends it."""
         ...
 
     async def wait(self, topic: Topic, after: int) -> None:
@@ -205,14 +205,12 @@ class SQLEventLog:
         self._milliseconds = 0
         self._ring = Ring(newest)
         self._made: list[_Made] = []
-        self._fresh: list[Event] = []
         self._waiting: dict[asyncio.Future[None], Topic] = {}
         self._listeners: list[Callable[[], None]] = []
         self._avro = _Encoded()
         self._forms: dict[str, Form] = {}
         self._json = _Encoded()
-        db.listen(self._show, first=True)
-        db.listen(self._committed)
+        db.listen(self._committed, first=True)
 
     # --- topics --------------------------------------------------------------------------------------------------
 
@@ -346,8 +344,13 @@ class SQLEventLog:
         """The replay id that the next append begins with."""
         return self._next
 
-    def _show(self) -> None:
-        """After a group's commit: let readers see its events before anybody hears that they are there."""
+    def _committed(self) -> None:
+        """
+        After a group's commit, before its units are told: readers see its events, who listens hears of them.
+
+        So whoever learns that a unit succeeded finds its events, and a subscriber has them before the publisher is answered,
+        who may send the next one.
+        """
         if not self._made:
             return
         made, self._made = self._made, []
@@ -357,27 +360,20 @@ class SQLEventLog:
         push = self._ring.push
         for one in made:
             push(one.event, one.size)
-            self._fresh.append(one.event)
-
-    def _committed(self) -> None:
-        """After the units of a group were told: tell who listens, wake who waits for one of its events."""
-        if not self._fresh:
-            return
-        fresh, self._fresh = self._fresh, []
         if self._waiting:
-            self._wake(fresh)
+            self._wake(made)
         for call in tuple(self._listeners):
             try:
                 call()
             except Exception:
                 log.exception("a listener of the event log failed")
 
-    def _wake(self, fresh: Sequence[Event]) -> None:
+    def _wake(self, made: Sequence[_Made]) -> None:
         known: dict[str, bool] = {}
         for future, topic in list(self._waiting.items()):
             if topic.name not in known:
                 now = self._now(topic)
-                known[topic.name] = any(now.accepts(event) for event in fresh)
+                known[topic.name] = any(now.accepts(one.event) for one in made)
             if known[topic.name]:
                 del self._waiting[future]
                 if not future.done():

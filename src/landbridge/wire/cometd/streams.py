@@ -2,7 +2,8 @@
 The CometD clients of a running org: what moves them in time.
 
 A commit that appended events asks for a round. The more clients a round answered, the longer the breath before the next one,
-LINGER at most: under load one answer carries several events. After a pause, and to who is alone, events go out at once.
+LINGER at most: under load one answer carries several events. After a pause, and to who is alone, events go out at once: to who is
+alone within the commit, before its publisher is answered.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Streams:
             touch=sessions.touch,
         )
         self._closing = (
-            server.events.listen(self.hasten),
+            server.events.listen(self._appended),
             sessions.listen(self._sweep),
             server.clock.listen(self._jumped),
         )
@@ -68,15 +69,28 @@ class Streams:
         """Have a round soon: events were committed, or a held connect has not been looked at."""
         if self._round is not None:
             return
-        now = self._loop.time()
-        wait = self._rested - now
-        if self._heavy and wait > -BUSY:
-            wait = LINGER
+        wait = self._breath()
         if wait > 0:
             self.clients.patient = True
             self._round = self._loop.call_later(wait, self._deliver)
         else:
             self._round = self._loop.call_soon(self._deliver)
+
+    def _appended(self) -> None:
+        """
+        Events were committed. Who is alone has them at once, before the publisher has its answer.
+
+        The other way round a client that does both would publish again before it polls, and the event wait for the poll.
+        """
+        if self._round is None and not self.clients.patient and self._breath() <= 0:
+            self._deliver()
+        else:
+            self.hasten()
+
+    def _breath(self) -> float:
+        """Seconds until the next round is due; none or less than none: now."""
+        wait = self._rested - self._loop.time()
+        return LINGER if self._heavy and wait > -BUSY else wait
 
     def _deliver(self) -> None:
         self._round = None
