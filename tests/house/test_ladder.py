@@ -22,7 +22,7 @@ PACKAGE = ROOT / "src" / "landbridge"
 # The rooms of each rung, lowest first. Rooms of one rung know nothing of each other. A rung above another's half step
 # (config reads errors, __main__ starts the command line) is a rung of its own here.
 RUNGS = (
-    ("errors", "ids", "values", "clock", "chance", "xml"),
+    ("errors", "ids", "values", "clock", "chance", "threads", "xml"),
     ("config", "client"),
     ("storage",),
     ("schema", "faults", "limits"),

@@ -52,6 +52,27 @@ def test_a_port_is_free_again_when_the_org_is_closed(home: Path) -> None:
         assert org.ready["pubsub"] == f"localhost:{port}"
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists() or not hasattr(os, "SCHED_BATCH"), reason="Linux's own")
+def test_threads_of_grpc_leave_the_core_to_the_loop(home: Path) -> None:
+    """In a process of its own: the first server of a process starts the threads of all."""
+    program = f"""
+import asyncio, os, pathlib
+from landbridge import Door, Settings
+
+async def main():
+    place = pathlib.Path({str(home)!r})
+    async with Door.open(Settings(port=0, data=place / "org", home=place)):
+        policies = {{open(f"/proc/self/task/{{t}}/comm").read().strip(): os.sched_getscheduler(int(t))
+                    for t in os.listdir("/proc/self/task") if int(t) != os.getpid()}}
+        print(os.sched_getscheduler(0) == os.SCHED_OTHER, policies["event_engine"] == os.SCHED_BATCH)
+
+asyncio.run(main())
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.split() == ["True", "True"], ended.stderr
+
+
 def test_nothing_of_grpc_is_loaded_before_http_answers() -> None:
     code = (
         "import sys, landbridge.cli.serve; print([name for name in ('grpc', 'google.protobuf') if name in sys.modules])"

@@ -8,7 +8,6 @@ is bound to the one address that was checked; a name that moves gets a new clien
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +22,7 @@ from landbridge.callouts.credential import Credential, HttpVersion
 from landbridge.callouts.guard import NotAllowed, Resolve, check_addresses
 from landbridge.callouts.model import Kind, Sent, Stopped
 from landbridge.clock import Clock
+from landbridge.threads import yielding
 
 PINNED_FOR = 30.0
 """Seconds an answer of the name service is believed."""
@@ -195,23 +195,9 @@ class Transport:
 
 
 def _started(builder: ClientBuilder) -> Client:
-    """
-    A client of the builder's. The first one starts the thread in which all of them work; it inherits our scheduling policy.
-
-    As a thread of batches it does not take the core from the loop for every packet, but when the loop has nothing left to do: on
-    one core, 16 callouts at a time cost 57 us each and not 66, and those settled in units 95 and not 130. With a core for each
-    of the two nothing changes, nor does the share of the processor it gets. Linux only.
-    """
-    if not hasattr(os, "SCHED_BATCH") or os.sched_getscheduler(0) != os.SCHED_OTHER:
+    """A client of the builder's. The first one starts the thread in which all of them work."""
+    with yielding():
         return builder.build()
-    try:
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    except OSError:  # a sandbox may forbid it
-        return builder.build()
-    try:
-        return builder.build()
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _failed(error: failures.RequestError, answer: Answer | None) -> Stopped:

@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from landbridge.errors import LandbridgeError
+from landbridge.threads import yielding
 from landbridge.wire.http.listener import cannot_listen
 from landbridge.wire.pubsub.service import Service
 
@@ -58,13 +59,14 @@ class PubSubListener:
         Raises LandbridgeError that names the option when a port is taken.
         """
         service = Service(server)
-        made = grpc.aio.server(options=OPTIONS)
-        made.add_generic_rpc_handlers((service.handlers(),))
-        shown = f"[{host}]" if ":" in host else host
-        plain = _bind(lambda at: made.add_insecure_port(at), shown, ports[0], "--pubsub-port")
-        credentials = grpc.ssl_server_credentials([(certificate, certificate)])
-        tls = _bind(lambda at: made.add_secure_port(at, credentials), shown, ports[1], "--pubsub-tls-port")
-        await made.start()
+        with yielding():  # the first server of a process starts the threads of all
+            made = grpc.aio.server(options=OPTIONS)
+            made.add_generic_rpc_handlers((service.handlers(),))
+            shown = f"[{host}]" if ":" in host else host
+            plain = _bind(lambda at: made.add_insecure_port(at), shown, ports[0], "--pubsub-port")
+            credentials = grpc.ssl_server_credentials([(certificate, certificate)])
+            tls = _bind(lambda at: made.add_secure_port(at, credentials), shown, ports[1], "--pubsub-tls-port")
+            await made.start()
         return cls(plain, tls, service, made)
 
     async def close(self) -> None:
