@@ -17,15 +17,14 @@ def yielding() -> Iterator[None]:
     streams 140 and not 180. With a core for each of the two nothing changes, nor does the share of the processor it gets. Linux
     only; a sandbox that forbids it changes nothing.
     """
-    if not hasattr(os, "SCHED_BATCH") or os.sched_getscheduler(0) != os.SCHED_OTHER:
-        yield
-        return
     try:
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    except OSError:
-        yield
-        return
+        changed = os.sched_getscheduler(0) == os.SCHED_OTHER
+        if changed:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    except (AttributeError, OSError):
+        changed = False
     try:
         yield
     finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        if changed:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
