@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from tests.support import ledger
 from tests.support.running import RunningOrg
 
-pytest_plugins = ["tests.support.clients", "tests.support.recordings", "tests.support.attacks"]
+pytest_plugins = ["tests.support.clients", "tests.support.recordings", "tests.support.attacks", "tests.support.crashes"]
 
 ROOT = Path(__file__).parents[1]
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])

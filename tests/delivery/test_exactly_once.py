@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from landbridge.delivery import POINTS
+from tests.support.crashes import Counted
 from tests.support.exactly_once import harness
 
 
@@ -18,9 +19,11 @@ from tests.support.exactly_once import harness
 @pytest.mark.ledger(
     "delivery.exactly-once", "differs", "our promise; an org alone promises its subscribers at-least-once"
 )
-def test_nothing_is_missed_or_doubled_with_the_runtime_killed_at_every_point(tmp_path: Path, home: Path) -> None:
+def test_nothing_is_missed_or_doubled_with_the_runtime_killed_at_every_point(
+    tmp_path: Path, home: Path, counted: Counted
+) -> None:
     verdict = harness.run(tmp_path, home, seed=2, events=400, keys=40, kills=len(POINTS))
-    print(verdict)
+    counted(f"delivery: {verdict}")
 
     assert verdict.clean, str(verdict)
     assert {point for point in POINTS if verdict.killed[point] == 0} == set(), str(verdict)

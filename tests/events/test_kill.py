@@ -25,6 +25,7 @@ import pytest
 
 from landbridge.client import RestClient, Streaming
 from landbridge.clock import Clock
+from tests.support.crashes import Counted
 from tests.support.running import RunningOrg
 
 KILLS = 6
@@ -106,7 +107,9 @@ async def post(reader: Any, writer: Any, sobject: str, values: dict[str, Any]) -
 
 @pytest.mark.slow
 @pytest.mark.ledger("events.kill", "documented", "our promise: a change and its event commit together or not at all")
-async def test_every_committed_change_has_one_event_after_kill_9(tmp_path: Path, home: Path, source: Path) -> None:
+async def test_every_committed_change_has_one_event_after_kill_9(
+    tmp_path: Path, home: Path, source: Path, counted: Counted
+) -> None:
     data, port, chance, numbers = tmp_path / "org", free_port(), Random(6), count()
     created: list[str] = []
     published: list[str] = []
@@ -168,8 +171,8 @@ async def test_every_committed_change_has_one_event_after_kill_9(tmp_path: Path,
         missing += len(set(by_topic[one.topic]) - set(one.seen))
         repeats += len(one.seen) - len(set(one.seen))
         assert one.seen == sorted(one.seen)
-    print(
-        f"\nkills: {KILLS}, commits acknowledged: {len(created) + len(published)}, events: {len(log)}, "
+    counted(
+        f"events: kills: {KILLS}, commits acknowledged: {len(created) + len(published)}, events: {len(log)}, "
         f"seen by {READERS} readers: {sum(len(one.seen) for one in readers)}, gaps: {missing}, repeats: {repeats}"
     )
     assert (missing, repeats) == (0, 0)

@@ -15,6 +15,7 @@ import pytest
 
 from landbridge.wire.pubsub import replay
 from tests.pubsub.client import Failure, PubSub, number_of
+from tests.support.crashes import Counted
 from tests.support.serving import Served
 
 ROUNDS = 3
@@ -80,8 +81,9 @@ def create(ready: dict[str, Any], acknowledged: list[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.ledger("pubsub.kill", "documented", "our promise: no gap and no repeat across a crash")
 def test_reconnecting_with_the_last_replay_id_sees_each_event_once(
-    request: pytest.FixtureRequest, stubs: tuple[ModuleType, ModuleType], tmp_path: Path, home: Path, source: Path
-) -> None:
+    request: pytest.FixtureRequest, stubs: tuple[ModuleType, ModuleType], tmp_path: Path, home: Path, source: Path,
+    counted: Counted,
+) -> None:  # fmt: skip
     published: list[str] = []
     created: list[str] = []
     followers = (Follower(EVENTS), Follower(CHANGES))
@@ -125,10 +127,14 @@ def test_reconnecting_with_the_last_replay_id_sees_each_event_once(
         served.kill()
     thread.join(60)
 
+    gaps = sum(len(set(a) - set(f.keys)) for f, a in zip(followers, (published, created), strict=True))
+    repeats = sum(len(follower.keys) - len(set(follower.keys)) for follower in followers)
+    counted(
+        f"Pub/Sub: kills: {ROUNDS}, published: {len(published)}, created: {len(created)}, "
+        f"events seen: {sum(len(follower.keys) for follower in followers)}, gaps: {gaps}, repeats: {repeats}"
+    )
     for follower, acknowledged in zip(followers, (published, created), strict=True):
         assert follower.numbers == sorted(set(follower.numbers)), "an event came twice, or out of order"
         assert len(follower.keys) == len(set(follower.keys))
         assert set(acknowledged) <= set(follower.keys), "an acknowledged event never came"
-    print(f"{ROUNDS} kills, {len(published)} published, {len(created)} created, "
-          f"{len(followers[0].keys)} + {len(followers[1].keys)} events seen, 0 gaps, 0 repeats")  # fmt: skip
     assert replay.decode(followers[0].last or b"") == followers[0].numbers[-1]

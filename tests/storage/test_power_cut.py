@@ -17,6 +17,7 @@ import apsw
 import pytest
 
 from landbridge.storage import Tx, Unit
+from tests.support.crashes import Counted
 from tests.support.power import Disk, ForgetfulVFS
 from tests.support.storage import open_database
 
@@ -97,16 +98,15 @@ def _numbers(folder: Path) -> dict[str, set[int]]:
 
 @pytest.mark.slow
 @pytest.mark.ledger("storage.power-cut", "documented", "our promise: full durability")
-async def test_every_acknowledged_unit_survives_200_power_cuts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_every_acknowledged_unit_survives_200_power_cuts(tmp_path: Path, counted: Counted) -> None:
     load = Load(tmp_path, CUTS, seed=7)
     await load.run("full")
 
     losses = list(load.losses())
 
-    with capsys.disabled():
-        print(f"\npower cuts: {len(load.cuts)}, units acknowledged: {len(load.acknowledged)}, losses: {len(losses)}")
+    counted(
+        f"storage: power cuts: {len(load.cuts)}, units acknowledged: {len(load.acknowledged)}, losses: {len(losses)}"
+    )
     assert len(load.cuts) == CUTS
     assert losses == []
 
