@@ -380,6 +380,22 @@ class EventLogContract:
         await asyncio.wait_for(waiting, 5)
         assert [event.values for event in world.log.read(topic, 0, 10)] == [{"A__c": "x"}]
 
+    async def test_a_filter_that_fails_is_its_readers_affair_and_holds_up_no_writer(self, world: World) -> None:
+        world.log.channels = Channels((Member("Both__chn", "One__e", "yes"),), (("Both__chn", "event"),))
+        topic, heard = world.topic("/event/Both__chn"), []
+        world.log.listen(lambda: heard.append(world.log.tip()))
+        waiting = asyncio.ensure_future(world.log.wait(topic, 0))
+        await asyncio.sleep(0)
+
+        bare = Draft("One__e", "uuid-bare", "bare", "005", {})  # the filter asks for A__c
+        written = world.db.write(lambda tx: world.log.append(tx, [bare]), UNIT)
+
+        assert await asyncio.wait_for(written, 5) == [1]
+        assert await asyncio.wait_for(world.append("after"), 5) == [2]
+        assert heard == [1, 2]
+        with pytest.raises(KeyError):
+            await asyncio.wait_for(waiting, 5)
+
     @ledger("events.topics", "documented", "events.md section 1")
     def test_topics_are_found_whatever_their_case(self, world: World) -> None:
         names = {

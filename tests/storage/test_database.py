@@ -432,17 +432,33 @@ async def test_units_are_captured_together_and_fail_alone(tmp_path: Path, monkey
     await db.close()
 
 
-async def test_first_listeners_hear_before_the_units(db: SQLiteDatabase) -> None:
+async def test_listeners_hear_before_the_units(db: SQLiteDatabase) -> None:
     heard: list[str] = []
-    db.listen(lambda: heard.append("last"))
-    end = db.listen(lambda: heard.append("first"), first=True)
+    end = db.listen(lambda: heard.append("first"))
     db.submit(add("a"), UNIT, lambda result, error: heard.append(f"told {result}"))
     await db.write(add("b"), UNIT)
-    assert heard == ["first", "told 1", "last"]
+    assert heard == ["first", "told 1"]
 
     async with db.transaction(UNIT) as transaction:
         await transaction.write(add("c"))
-    assert heard[3:] == ["first", "last"]
+    assert heard[2:] == ["first"]
     end()
     await db.write(add("d"), UNIT)
-    assert heard[5:] == ["last"]
+    assert heard[3:] == []
+
+
+async def test_a_listener_that_fails_holds_up_nobody(db: SQLiteDatabase) -> None:
+    heard: list[str] = []
+
+    def fails() -> None:
+        raise RuntimeError("a listener that fails")
+
+    db.listen(fails)
+    db.listen(lambda: heard.append("next"))
+
+    assert await asyncio.wait_for(db.write(add("a"), UNIT), 5) == 1
+    async with asyncio.timeout(5), db.transaction(UNIT) as transaction:
+        await transaction.write(add("b"))
+    assert await asyncio.wait_for(db.write(add("c"), UNIT), 5) == 1
+    assert heard == ["next"] * 3
+    assert names(db) == ["a", "b", "c"]

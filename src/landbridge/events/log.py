@@ -210,7 +210,7 @@ class SQLEventLog:
         self._avro = _Encoded()
         self._forms: dict[str, Form] = {}
         self._json = _Encoded()
-        db.listen(self._committed, first=True)
+        db.listen(self._committed)
 
     # --- topics --------------------------------------------------------------------------------------------------
 
@@ -372,12 +372,20 @@ class SQLEventLog:
         known: dict[str, bool] = {}
         for future, topic in list(self._waiting.items()):
             if topic.name not in known:
-                now = self._now(topic)
-                known[topic.name] = any(now.accepts(one.event) for one in made)
+                known[topic.name] = self._concerns(topic, made)
             if known[topic.name]:
                 del self._waiting[future]
                 if not future.done():
                     future.set_result(None)
+
+    def _concerns(self, topic: Topic, made: Sequence[_Made]) -> bool:
+        """Whether the topic shows one of the events. A filter that fails: its reader looks for itself and has the error."""
+        try:
+            now = self._now(topic)
+            return any(now.accepts(one.event) for one in made)
+        except Exception:
+            log.exception("a topic could not say whether it shows an event", extra={"topic": topic.name})
+            return True
 
     # --- reading -------------------------------------------------------------------------------------------------
 

@@ -181,8 +181,8 @@ class Database(Protocol):
         """A transaction across awaits. It takes the writer at its first write and may hold it 5 s at most."""
         ...
 
-    def listen(self, call: Callable[[], None], *, first: bool = False) -> Callable[[], None]:
-        """Have `call` called after every commit, `first` or when its units have been told; returns what ends it."""
+    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Have `call` called after every commit, before its units are told; returns what ends it."""
         ...
 
     async def close(self) -> None:

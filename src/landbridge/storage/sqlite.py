@@ -372,7 +372,6 @@ class SQLiteDatabase:
         self._scheduled = False
         self._leased = False
         self._lease_free: deque[asyncio.Future[None]] = deque()
-        self._first_listeners: list[Callable[[], None]] = []
         self._listeners: list[Callable[[], None]] = []
         self._closed = False
         self._snapshot = False
@@ -551,12 +550,9 @@ class SQLiteDatabase:
                     tx.committed()
                 if tx.follower is not None:
                     tx.follower.committed()
-            for call in self._first_listeners:
-                call()
+            self._announce()
             for waiting, (_, result, failure) in zip(group, outcomes, strict=True):
                 _tell(waiting, result, failure)
-            for call in self._listeners:
-                call()
         self._grant_lease()
         self._schedule()
 
@@ -747,10 +743,7 @@ class SQLiteDatabase:
 
     def after_lease_commit(self) -> None:
         self._end_snapshot()
-        for call in self._first_listeners:
-            call()
-        for call in self._listeners:
-            call()
+        self._announce()
 
     def submit_behind(self, tx: SQLiteTx) -> None:
         """What a transaction left behind that was undone: a unit of the next group."""
@@ -781,10 +774,17 @@ class SQLiteDatabase:
 
     # --- the rest ----------------------------------------------------------------------------------------------
 
-    def listen(self, call: Callable[[], None], *, first: bool = False) -> Callable[[], None]:
-        listeners = self._first_listeners if first else self._listeners
-        listeners.append(call)
-        return lambda: listeners.remove(call)
+    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
+        self._listeners.append(call)
+        return lambda: self._listeners.remove(call)
+
+    def _announce(self) -> None:
+        """A commit: who listens hears of it. The data is safe and its units must be told, whatever fails in a listener."""
+        for call in tuple(self._listeners):
+            try:
+                call()
+            except Exception:
+                log.exception("a listener of commits failed")
 
     def _close_gap_soon(self) -> None:
         """From the checkpointer's thread: it has moved nearly everything, the loop moves the last frames."""
