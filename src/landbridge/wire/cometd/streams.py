@@ -78,7 +78,7 @@ class Streams:
 
     def _appended(self) -> None:
         """
-        Events were committed. Who is alone has them at once, before the publisher has its answer.
+        Events were committed. Where the last round answered one at most, this one is now, before the publisher has its answer.
 
         The other way round a client that does both would publish again before it polls, and the event wait for the poll.
         """
